@@ -1,0 +1,3 @@
+//! The simulated kernel, cluster and trace of packetwalk.
+
+pub mod packet;
