@@ -1,3 +1,7 @@
 //! The simulated kernel, cluster and trace of packetwalk.
 
+pub mod apps;
+pub mod datapath;
+pub mod linux;
 pub mod packet;
+pub mod trace;

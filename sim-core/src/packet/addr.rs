@@ -16,9 +16,7 @@ pub enum Family {
 }
 
 /// An address of one family: [`Ipv4Addr`] or [`Ipv6Addr`].
-pub trait Address:
-    Copy + Eq + Ord + Hash + Debug + Display + FromStr + Sealed + Send + Sync + 'static + Into<IpAddr>
-{
+pub trait Address: Copy + Eq + Ord + Hash + Debug + Display + FromStr + Sealed + Send + Sync + 'static + Into<IpAddr> {
     /// Length in bits: 32 or 128.
     const BITS: u8;
     /// Which family this is.

@@ -90,8 +90,12 @@ impl Icmp {
     pub fn len(&self) -> usize {
         Self::HEADER_LEN
             + match &self.kind {
-                IcmpKind::EchoRequest { payload, .. } | IcmpKind::EchoReply { payload, .. } | IcmpKind::Other { payload, .. } => payload.len(),
-                IcmpKind::Unreachable { quoted, .. } | IcmpKind::Redirect { quoted, .. } | IcmpKind::TimeExceeded { quoted, .. } => quoted.0.len(),
+                IcmpKind::EchoRequest { payload, .. } | IcmpKind::EchoReply { payload, .. } | IcmpKind::Other { payload, .. } => {
+                    payload.len()
+                }
+                IcmpKind::Unreachable { quoted, .. } | IcmpKind::Redirect { quoted, .. } | IcmpKind::TimeExceeded { quoted, .. } => {
+                    quoted.0.len()
+                }
             }
     }
 
@@ -120,7 +124,9 @@ impl Icmp {
     /// The packet that an error is about.
     pub fn quoted(&self) -> Option<&Quoted> {
         match &self.kind {
-            IcmpKind::Unreachable { quoted, .. } | IcmpKind::Redirect { quoted, .. } | IcmpKind::TimeExceeded { quoted, .. } => Some(quoted),
+            IcmpKind::Unreachable { quoted, .. } | IcmpKind::Redirect { quoted, .. } | IcmpKind::TimeExceeded { quoted, .. } => {
+                Some(quoted)
+            }
             _ => None,
         }
     }
@@ -128,7 +134,9 @@ impl Icmp {
     /// The packet that an error is about, to be changed.
     pub fn quoted_mut(&mut self) -> Option<&mut Quoted> {
         match &mut self.kind {
-            IcmpKind::Unreachable { quoted, .. } | IcmpKind::Redirect { quoted, .. } | IcmpKind::TimeExceeded { quoted, .. } => Some(quoted),
+            IcmpKind::Unreachable { quoted, .. } | IcmpKind::Redirect { quoted, .. } | IcmpKind::TimeExceeded { quoted, .. } => {
+                Some(quoted)
+            }
             _ => None,
         }
     }

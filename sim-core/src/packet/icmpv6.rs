@@ -88,8 +88,12 @@ impl Icmpv6 {
     /// Length in bytes, header included.
     pub fn len(&self) -> usize {
         8 + match &self.kind {
-            Icmpv6Kind::EchoRequest { payload, .. } | Icmpv6Kind::EchoReply { payload, .. } | Icmpv6Kind::Other { payload, .. } => payload.len(),
-            Icmpv6Kind::Unreachable { quoted, .. } | Icmpv6Kind::PacketTooBig { quoted, .. } | Icmpv6Kind::TimeExceeded { quoted, .. } => quoted.0.len(),
+            Icmpv6Kind::EchoRequest { payload, .. } | Icmpv6Kind::EchoReply { payload, .. } | Icmpv6Kind::Other { payload, .. } => {
+                payload.len()
+            }
+            Icmpv6Kind::Unreachable { quoted, .. } | Icmpv6Kind::PacketTooBig { quoted, .. } | Icmpv6Kind::TimeExceeded { quoted, .. } => {
+                quoted.0.len()
+            }
             Icmpv6Kind::NeighbourSolicitation { options, .. } | Icmpv6Kind::NeighbourAdvertisement { options, .. } => 16 + options.len(),
         }
     }

@@ -83,9 +83,9 @@ impl<A: Address> fmt::Display for Prefix<A> {
     }
 }
 
-impl<A: Address> fmt::Debug for Prefix<A> {
+impl<A: fmt::Debug> fmt::Debug for Prefix<A> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self, f)
+        write!(f, "{:?}/{}", self.addr, self.len)
     }
 }
 
@@ -133,10 +133,6 @@ impl<A: Address> FromStr for Prefix<A> {
     /// Reads a range; bits set behind the length are an error, as `ip route` has it.
     fn from_str(s: &str) -> Result<Self, Self::Err> {
         let (addr, prefix) = Self::parse_interface(s)?;
-        if addr == prefix.addr {
-            Ok(prefix)
-        } else {
-            Err(ParsePrefixError::HostBits(addr.to_string(), prefix.len, prefix.to_string()))
-        }
+        if addr == prefix.addr { Ok(prefix) } else { Err(ParsePrefixError::HostBits(addr.to_string(), prefix.len, prefix.to_string())) }
     }
 }

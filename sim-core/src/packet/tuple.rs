@@ -26,9 +26,9 @@ impl<A: Address> fmt::Display for Endpoint<A> {
     }
 }
 
-impl<A: Address> fmt::Debug for Endpoint<A> {
+impl<A: fmt::Debug> fmt::Debug for Endpoint<A> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self, f)
+        write!(f, "{:?}:{}", self.addr, self.port)
     }
 }
 

@@ -1,0 +1,17 @@
+//! Floor 3: the walk of a packet through one namespace.
+//!
+//! One file per stage of the kernel's own path; who knows `ip_rcv`, `ip_forward`, `ip_output` and
+//! `br_handle_frame` finds the place at once.
+//!
+//! ```text
+//!  receive ─┬─► bridge ─► br_netfilter
+//!           ├─► arp
+//!           └─► ip_input ─► route ─┬─► local deliver ─► icmp | udp | tcp
+//!                                  └─► forward ─► output ─► neighbour ─► transmit
+//! ```
+//!
+//! A namespace is handed a packet or a timer and returns effects; it never sees another namespace, a wire or a clock.
+
+pub mod walk;
+
+pub use walk::{Effect, Effects, Ids, Timer, Walk};

@@ -1,0 +1,33 @@
+//! What commands set in a namespace: one value, versioned by copy on write.
+
+use super::device::Devices;
+use super::fib::Fib;
+use super::netfilter::Xtables;
+use super::sysctl::Sysctls;
+use crate::packet::{Ipv4Addr, Ipv6Addr};
+use std::sync::Arc;
+
+/// The configuration of a namespace. A recording keeps each version that a packet met.
+#[derive(Clone, Debug, Default)]
+pub struct Config {
+    /// Devices and their addresses.
+    pub devices: Devices,
+    /// IPv4 route tables.
+    pub fib: Arc<Fib<Ipv4Addr>>,
+    /// IPv6 route tables.
+    pub fib6: Arc<Fib<Ipv6Addr>>,
+    /// iptables.
+    pub xt: Arc<Xtables>,
+    /// Sysctls.
+    pub sysctl: Arc<Sysctls>,
+    /// How many rows have been numbered.
+    pub last_row: u32,
+}
+
+impl Config {
+    /// A number for a new row.
+    pub fn new_row(&mut self) -> super::RowId {
+        self.last_row += 1;
+        super::RowId(self.last_row)
+    }
+}

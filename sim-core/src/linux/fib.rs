@@ -1,0 +1,479 @@
+//! Route tables: longest prefix first.
+//!
+//! Models: net/ipv4/fib_trie.c fib_table_lookup, net/ipv4/fib_semantics.c struct fib_info.
+//! Simplifies: the trie is a table per prefix length; what it finds, and in which order, is the same.
+//!
+//! A table may lie over a shared base: a full mesh of routes is stored once for all nodes,
+//! and each node keeps only how it differs.
+
+use super::device::Scope;
+use super::hot::HotMap;
+use super::id::{IfIndex, RowId, Source};
+use crate::packet::{Address, Prefix};
+use smallvec::SmallVec;
+use std::cmp::Reverse;
+use std::ops::ControlFlow;
+use std::sync::Arc;
+
+/// What a route does with a packet.
+///
+/// Models: include/uapi/linux/rtnetlink.h RTN_*.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub enum RouteType {
+    /// To a next hop or to the link.
+    #[default]
+    Unicast,
+    /// To this host.
+    Local,
+    /// To everyone on the link, and to this host.
+    Broadcast,
+    /// To a group.
+    Multicast,
+    /// Swallowed silently.
+    Blackhole,
+    /// Refused: host unreachable.
+    Unreachable,
+    /// Refused: prohibited.
+    Prohibit,
+    /// As if the table had no route.
+    Throw,
+}
+
+impl RouteType {
+    /// The word that `ip route` uses.
+    pub fn name(self) -> &'static str {
+        match self {
+            RouteType::Unicast => "unicast",
+            RouteType::Local => "local",
+            RouteType::Broadcast => "broadcast",
+            RouteType::Multicast => "multicast",
+            RouteType::Blackhole => "blackhole",
+            RouteType::Unreachable => "unreachable",
+            RouteType::Prohibit => "prohibit",
+            RouteType::Throw => "throw",
+        }
+    }
+}
+
+/// Who installed a route (`proto`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RouteProto(pub u8);
+
+impl RouteProto {
+    /// 2: the kernel.
+    pub const KERNEL: RouteProto = RouteProto(2);
+    /// 3: `ip route` without `proto`; not printed.
+    pub const BOOT: RouteProto = RouteProto(3);
+    /// 4: the administrator.
+    pub const STATIC: RouteProto = RouteProto(4);
+    /// 12: the BIRD daemon.
+    pub const BIRD: RouteProto = RouteProto(12);
+}
+
+/// Where a route leads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct NextHop<A> {
+    /// The gateway; none if the destination is on the link.
+    pub via: Option<A>,
+    /// The device.
+    pub dev: IfIndex,
+    /// Share of the traffic among several, 1 and up.
+    pub weight: u16,
+    /// The gateway need not be on the link.
+    pub onlink: bool,
+}
+
+/// One route.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Route<A> {
+    /// Row number.
+    pub row: RowId,
+    /// Destinations it is for.
+    pub prefix: Prefix<A>,
+    /// TOS it is for; 0 for any.
+    pub tos: u8,
+    /// `metric`: the lowest wins among equal prefixes.
+    pub metric: u32,
+    /// What it does.
+    pub kind: RouteType,
+    /// How far the destination is.
+    pub scope: Scope,
+    /// Who installed it.
+    pub proto: RouteProto,
+    /// Where it leads; empty for the refusing types.
+    pub nexthops: SmallVec<[NextHop<A>; 1]>,
+    /// Preferred source address of packets made here.
+    pub src: Option<A>,
+    /// MTU in bytes, if the route limits it.
+    pub mtu: Option<u32>,
+    /// What made it.
+    pub source: Source,
+}
+
+impl<A: Address> Route<A> {
+    /// The order among routes of one prefix.
+    fn rank(&self) -> (Reverse<u8>, u32) {
+        (Reverse(self.tos), self.metric)
+    }
+}
+
+type Bucket<A> = SmallVec<[Route<A>; 1]>;
+
+/// Above this number of prefixes a table is indexed; below, a scan is faster and smaller.
+const SCAN_LIMIT: usize = 12;
+
+/// Routes by prefix.
+#[derive(Clone, Debug)]
+enum Store<A> {
+    /// In order of lookup.
+    Few(Vec<Route<A>>),
+    /// Indexed, with the prefix lengths that occur (bit n of `lens` for length n + 1).
+    Many { buckets: HotMap<Prefix<A>, Bucket<A>>, lens: u128, default: bool },
+}
+
+impl<A: Address> Default for Store<A> {
+    fn default() -> Self {
+        Store::Few(Vec::new())
+    }
+}
+
+impl<A: Address> Store<A> {
+    fn len(&self) -> usize {
+        match self {
+            Store::Few(v) => v.len(),
+            Store::Many { buckets, .. } => buckets.sorted().iter().map(|(_, b)| b.len()).sum(),
+        }
+    }
+
+    fn order(r: &Route<A>) -> (Reverse<u8>, Prefix<A>, (Reverse<u8>, u32)) {
+        (Reverse(r.prefix.len()), r.prefix, r.rank())
+    }
+
+    /// Adds behind the routes of the same rank, or before them.
+    fn insert(&mut self, route: Route<A>, before_equals: bool) {
+        match self {
+            Store::Few(v) => {
+                let key = Self::order(&route);
+                let at = v.partition_point(|r| if before_equals { Self::order(r) < key } else { Self::order(r) <= key });
+                v.insert(at, route);
+                if v.len() > SCAN_LIMIT {
+                    let mut many = Store::Many { buckets: HotMap::default(), lens: 0, default: false };
+                    for r in std::mem::take(v) {
+                        many.insert(r, false);
+                    }
+                    *self = many;
+                }
+            }
+            Store::Many { buckets, lens, default } => {
+                match route.prefix.len() {
+                    0 => *default = true,
+                    n => *lens |= 1 << (n - 1),
+                }
+                match buckets.get_mut(&route.prefix) {
+                    Some(b) => {
+                        let key = route.rank();
+                        let at = b.iter().position(|r| if before_equals { r.rank() >= key } else { r.rank() > key }).unwrap_or(b.len());
+                        b.insert(at, route);
+                    }
+                    None => {
+                        let prefix = route.prefix;
+                        buckets.insert(prefix, SmallVec::from_iter([route]));
+                    }
+                }
+            }
+        }
+    }
+
+    fn at(&self, prefix: Prefix<A>) -> &[Route<A>] {
+        match self {
+            Store::Few(v) => {
+                let from = v.partition_point(|r| (Reverse(r.prefix.len()), r.prefix) < (Reverse(prefix.len()), prefix));
+                let n = v[from..].iter().take_while(|r| r.prefix == prefix).count();
+                &v[from..from + n]
+            }
+            Store::Many { buckets, .. } => buckets.get(&prefix).map_or(&[], |b| b.as_slice()),
+        }
+    }
+
+    fn remove(&mut self, row: RowId, prefix: Prefix<A>) -> Option<Route<A>> {
+        match self {
+            Store::Few(v) => {
+                let at = v.iter().position(|r| r.row == row)?;
+                Some(v.remove(at))
+            }
+            Store::Many { buckets, .. } => {
+                let b = buckets.get_mut(&prefix)?;
+                let at = b.iter().position(|r| r.row == row)?;
+                let gone = b.remove(at);
+                if b.is_empty() {
+                    buckets.remove(&prefix);
+                }
+                Some(gone)
+            }
+        }
+    }
+
+    fn all(&self) -> Vec<&Route<A>> {
+        match self {
+            Store::Few(v) => v.iter().collect(),
+            Store::Many { buckets, .. } => buckets.sorted().into_iter().flat_map(|(_, b)| b.iter()).collect(),
+        }
+    }
+
+    #[inline]
+    fn has_len(&self, len: u8) -> bool {
+        match self {
+            Store::Few(_) => true,
+            Store::Many { lens, default, .. } => match len {
+                0 => *default,
+                n => lens >> (n - 1) & 1 == 1,
+            },
+        }
+    }
+}
+
+/// Routes shared by the tables of several namespaces.
+#[derive(Clone, Debug)]
+pub struct FibBase<A>(Store<A>);
+
+impl<A: Address> FibBase<A> {
+    /// A base of these routes.
+    pub fn new(routes: impl IntoIterator<Item = Route<A>>) -> Self {
+        let mut store = Store::default();
+        for r in routes {
+            store.insert(r, false);
+        }
+        FibBase(store)
+    }
+
+    /// How many routes it has.
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether it has none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+/// One route table: its own routes over an optional shared base.
+#[derive(Clone, Debug)]
+pub struct FibTable<A> {
+    own: Store<A>,
+    base: Option<Arc<FibBase<A>>>,
+    /// Rows of the base that are not in this table.
+    hidden: Vec<RowId>,
+}
+
+impl<A: Address> Default for FibTable<A> {
+    fn default() -> Self {
+        FibTable { own: Store::default(), base: None, hidden: Vec::new() }
+    }
+}
+
+impl<A: Address> FibTable<A> {
+    /// Lays the table over `base`, without the rows `hidden`. Replaces an earlier base.
+    pub fn set_base(&mut self, base: Arc<FibBase<A>>, hidden: Vec<RowId>) {
+        self.base = Some(base);
+        self.hidden = hidden;
+    }
+
+    /// Adds a route behind those of equal prefix, TOS and metric.
+    pub fn append(&mut self, route: Route<A>) {
+        self.own.insert(route, false);
+    }
+
+    /// Adds a route before those of equal prefix, TOS and metric.
+    pub fn prepend(&mut self, route: Route<A>) {
+        self.own.insert(route, true);
+    }
+
+    /// Removes the row `row` of `prefix`.
+    pub fn remove(&mut self, row: RowId, prefix: Prefix<A>) -> bool {
+        if self.own.remove(row, prefix).is_some() {
+            return true;
+        }
+        let in_base = self.base.as_ref().is_some_and(|b| b.0.at(prefix).iter().any(|r| r.row == row));
+        if in_base && !self.hidden.contains(&row) {
+            self.hidden.push(row);
+            return true;
+        }
+        false
+    }
+
+    /// The routes of exactly this prefix, in order of lookup.
+    pub fn at(&self, prefix: Prefix<A>) -> Vec<&Route<A>> {
+        let mut found: Vec<&Route<A>> = self.own.at(prefix).iter().collect();
+        if let Some(base) = &self.base {
+            found.extend(base.0.at(prefix).iter().filter(|r| !self.hidden.contains(&r.row)));
+            found.sort_by_key(|r| r.rank());
+        }
+        found
+    }
+
+    /// All routes, by prefix as `ip route show` lists them: shorter addresses first, then metric.
+    pub fn all(&self) -> Vec<&Route<A>> {
+        let mut all = self.own.all();
+        if let Some(base) = &self.base {
+            all.extend(base.0.all().into_iter().filter(|r| !self.hidden.contains(&r.row)));
+        }
+        all.sort_by_key(|r| (r.prefix.addr(), r.prefix.len(), r.rank()));
+        all
+    }
+
+    /// Visits the routes that hold `dst`, longest prefix first, until `visit` breaks.
+    #[inline]
+    pub fn covering<'t, B>(&'t self, dst: A, mut visit: impl FnMut(&'t Route<A>) -> ControlFlow<B>) -> ControlFlow<B> {
+        if let (Store::Few(own), None) = (&self.own, &self.base) {
+            for r in own {
+                if r.prefix.contains(dst) {
+                    visit(r)?;
+                }
+            }
+            return ControlFlow::Continue(());
+        }
+        let base = self.base.as_deref();
+        for len in (0..=A::BITS).rev() {
+            let in_own = self.own.has_len(len);
+            let in_base = base.is_some_and(|b| b.0.has_len(len));
+            if !in_own && !in_base {
+                continue;
+            }
+            let prefix = Prefix::new(dst, len);
+            match (in_own, in_base) {
+                (true, false) => {
+                    for r in self.own.at(prefix) {
+                        visit(r)?;
+                    }
+                }
+                _ => {
+                    for r in self.at(prefix) {
+                        visit(r)?;
+                    }
+                }
+            }
+        }
+        ControlFlow::Continue(())
+    }
+
+    /// The first route that holds `dst` and that `fits` accepts.
+    #[inline]
+    pub fn lookup<'t>(&'t self, dst: A, mut fits: impl FnMut(&Route<A>) -> bool) -> Option<&'t Route<A>> {
+        match self.covering(dst, |r| if fits(r) { ControlFlow::Break(r) } else { ControlFlow::Continue(()) }) {
+            ControlFlow::Break(r) => Some(r),
+            ControlFlow::Continue(()) => None,
+        }
+    }
+
+    /// The row `row`, wherever it is.
+    pub fn row(&self, row: RowId) -> Option<&Route<A>> {
+        self.all().into_iter().find(|r| r.row == row)
+    }
+}
+
+/// Number of a route table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct TableId(pub u32);
+
+impl TableId {
+    /// 255: this host's own addresses and broadcasts.
+    pub const LOCAL: TableId = TableId(255);
+    /// 254: where `ip route` works by default.
+    pub const MAIN: TableId = TableId(254);
+    /// 253: asked last.
+    pub const DEFAULT: TableId = TableId(253);
+}
+
+impl std::fmt::Display for TableId {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self.0 {
+            255 => f.write_str("local"),
+            254 => f.write_str("main"),
+            253 => f.write_str("default"),
+            n => write!(f, "{n}"),
+        }
+    }
+}
+
+/// The route tables of a namespace for one family, asked in the order of the policy rules:
+/// local, main, default.
+#[derive(Clone, Debug)]
+pub struct Fib<A> {
+    /// `local`.
+    pub local: FibTable<A>,
+    /// `main`.
+    pub main: FibTable<A>,
+    /// Other tables, by number.
+    pub others: Vec<(TableId, FibTable<A>)>,
+}
+
+impl<A: Address> Default for Fib<A> {
+    fn default() -> Self {
+        Fib { local: FibTable::default(), main: FibTable::default(), others: Vec::new() }
+    }
+}
+
+impl<A: Address> Fib<A> {
+    /// The table `id`.
+    pub fn table(&self, id: TableId) -> Option<&FibTable<A>> {
+        match id {
+            TableId::LOCAL => Some(&self.local),
+            TableId::MAIN => Some(&self.main),
+            _ => self.others.iter().find(|(t, _)| *t == id).map(|(_, t)| t),
+        }
+    }
+
+    /// The table `id`, made if need be.
+    pub fn table_mut(&mut self, id: TableId) -> &mut FibTable<A> {
+        match id {
+            TableId::LOCAL => &mut self.local,
+            TableId::MAIN => &mut self.main,
+            _ => {
+                let at = match self.others.iter().position(|(t, _)| *t >= id) {
+                    Some(i) if self.others[i].0 == id => i,
+                    Some(i) => {
+                        self.others.insert(i, (id, FibTable::default()));
+                        i
+                    }
+                    None => {
+                        self.others.push((id, FibTable::default()));
+                        self.others.len() - 1
+                    }
+                };
+                &mut self.others[at].1
+            }
+        }
+    }
+
+    /// The tables in the order in which a lookup asks them.
+    pub fn asked(&self) -> impl Iterator<Item = (TableId, &FibTable<A>)> {
+        [(TableId::LOCAL, &self.local), (TableId::MAIN, &self.main)]
+            .into_iter()
+            .chain(self.table(TableId::DEFAULT).map(|t| (TableId::DEFAULT, t)))
+    }
+
+    /// The first route that holds `dst` and that `fits` accepts, over the tables in order.
+    #[inline]
+    pub fn lookup(&self, dst: A, mut fits: impl FnMut(&Route<A>) -> bool) -> Option<(TableId, &Route<A>)> {
+        if let Some(r) = self.local.lookup(dst, &mut fits).filter(|r| r.kind != RouteType::Throw) {
+            return Some((TableId::LOCAL, r));
+        }
+        if let Some(r) = self.main.lookup(dst, &mut fits).filter(|r| r.kind != RouteType::Throw) {
+            return Some((TableId::MAIN, r));
+        }
+        let t = self.table(TableId::DEFAULT)?;
+        t.lookup(dst, fits).map(|r| (TableId::DEFAULT, r))
+    }
+
+    /// What `dst` is to this host (`inet_addr_type`): its own, a broadcast, or something on the way.
+    pub fn addr_type(&self, dst: A) -> RouteType {
+        if dst.is_multicast() {
+            return RouteType::Multicast;
+        }
+        match self.local.lookup(dst, |_| true) {
+            Some(r) => r.kind,
+            None => RouteType::Unicast,
+        }
+    }
+}

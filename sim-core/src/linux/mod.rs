@@ -1,0 +1,43 @@
+//! Floor 1: the state of a host's network namespaces, as data, with pure lookups.
+//!
+//! ```text
+//! Netns ─┬─ Config (copy-on-write version)          what commands set
+//!        │   ├─ devices  names, addresses, bridge ports
+//!        │   ├─ fib      route tables, longest prefix first
+//!        │   ├─ xt       iptables tables, chains, rules
+//!        │   └─ sysctl
+//!        └─ what packets write                      deltas in the trace
+//!            ├─ neighbours   ARP cache per device
+//!            ├─ fdb          learned MACs per bridge
+//!            ├─ conntrack    flows and their NAT
+//!            └─ sockets
+//! ```
+//!
+//! The only way to change a [`Config`](config::Config) is an [`Op`](op::Op). Nothing on this floor knows
+//! that time passes: instants are numbers in the state, compared by the floors above.
+
+pub mod config;
+pub mod conntrack;
+pub mod device;
+pub mod errno;
+pub mod fdb;
+pub mod fib;
+pub mod hot;
+pub mod id;
+pub mod neighbour;
+pub mod netfilter;
+pub mod netns;
+pub mod op;
+pub mod rng;
+pub mod skb;
+pub mod socket;
+pub mod sysctl;
+pub mod time;
+
+pub use config::Config;
+pub use errno::Errno;
+pub use id::{FlowId, IfIndex, NetnsId, OpId, PacketId, RowId, SocketId, Source, VersionId};
+pub use netns::Netns;
+pub use op::Op;
+pub use skb::{PktType, Skb};
+pub use time::Time;

@@ -1,0 +1,165 @@
+//! The neighbour cache: hardware addresses of hosts on the link.
+//!
+//! Models: include/net/neighbour.h struct neighbour, include/uapi/linux/neighbour.h NUD_*.
+//! Spec: RFC 826, RFC 4861 section 7.3.2 (states).
+//!
+//! ```text
+//!            send                 reply                    time passes
+//!   NONE ───────────► INCOMPLETE ───────► REACHABLE ──────────────────► STALE
+//!                        │ 3 requests         ▲                           │ send
+//!                        ▼ unanswered         │ reply or confirmation     ▼
+//!                      FAILED ◄───────────  PROBE ◄──────────────────── DELAY
+//!                              3 unanswered         5 s
+//! ```
+
+use super::hot::HotMap;
+use super::id::{IfIndex, Source};
+use super::skb::Skb;
+use super::time::Time;
+use crate::packet::{Address, Mac};
+use std::collections::VecDeque;
+
+/// State of an entry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub enum NudState {
+    /// Just made.
+    #[default]
+    None,
+    /// Asked for; packets wait.
+    Incomplete,
+    /// Known and confirmed lately.
+    Reachable,
+    /// Known; not confirmed lately.
+    Stale,
+    /// Known and used after being stale; a probe comes unless it is confirmed.
+    Delay,
+    /// Being probed.
+    Probe,
+    /// Nobody answered.
+    Failed,
+    /// Needs no resolution.
+    Noarp,
+    /// Set by the administrator.
+    Permanent,
+}
+
+impl NudState {
+    /// The word that `ip neigh` prints.
+    pub fn name(self) -> &'static str {
+        match self {
+            NudState::None => "NONE",
+            NudState::Incomplete => "INCOMPLETE",
+            NudState::Reachable => "REACHABLE",
+            NudState::Stale => "STALE",
+            NudState::Delay => "DELAY",
+            NudState::Probe => "PROBE",
+            NudState::Failed => "FAILED",
+            NudState::Noarp => "NOARP",
+            NudState::Permanent => "PERMANENT",
+        }
+    }
+
+    /// NUD_VALID: the hardware address is known.
+    #[inline]
+    pub fn is_valid(self) -> bool {
+        matches!(self, NudState::Permanent | NudState::Noarp | NudState::Reachable | NudState::Probe | NudState::Stale | NudState::Delay)
+    }
+
+    /// NUD_CONNECTED: usable without a second thought.
+    #[inline]
+    pub fn is_connected(self) -> bool {
+        matches!(self, NudState::Permanent | NudState::Noarp | NudState::Reachable)
+    }
+}
+
+/// One entry.
+#[derive(Clone, Debug)]
+pub struct Neighbour<A> {
+    /// The link.
+    pub dev: IfIndex,
+    /// Address on the link.
+    pub addr: A,
+    /// Hardware address; means nothing unless the state is valid.
+    pub mac: Mac,
+    /// State.
+    pub state: NudState,
+    /// When the hardware address or the state was last set.
+    pub updated: Time,
+    /// When the neighbour was last known to be there.
+    pub confirmed: Time,
+    /// When it was last used to send.
+    pub used: Time,
+    /// Requests sent without answer.
+    pub probes: u32,
+    /// Packets that wait for the hardware address.
+    pub queue: VecDeque<Box<Skb>>,
+    /// Sum of the true sizes of those, in bytes.
+    pub queue_bytes: u32,
+    /// When the next timer fires; [`Time::NEVER`] if none is armed.
+    pub timer: Time,
+    /// What made it.
+    pub source: Source,
+}
+
+/// The neighbour cache of a namespace for one family.
+#[derive(Clone, Debug)]
+pub struct Neighbours<A> {
+    entries: HotMap<(IfIndex, A), Neighbour<A>>,
+}
+
+impl<A: Address> Default for Neighbours<A> {
+    fn default() -> Self {
+        Neighbours { entries: HotMap::default() }
+    }
+}
+
+impl<A: Address> Neighbours<A> {
+    /// The entry of `addr` on `dev`.
+    #[inline]
+    pub fn get(&self, dev: IfIndex, addr: A) -> Option<&Neighbour<A>> {
+        self.entries.get(&(dev, addr))
+    }
+
+    /// The entry of `addr` on `dev`, to be changed.
+    #[inline]
+    pub fn get_mut(&mut self, dev: IfIndex, addr: A) -> Option<&mut Neighbour<A>> {
+        self.entries.get_mut(&(dev, addr))
+    }
+
+    /// Puts an entry in, in place of an earlier one of the same address.
+    pub fn insert(&mut self, entry: Neighbour<A>) -> Option<Neighbour<A>> {
+        self.entries.insert((entry.dev, entry.addr), entry)
+    }
+
+    /// Takes an entry out.
+    pub fn remove(&mut self, dev: IfIndex, addr: A) -> Option<Neighbour<A>> {
+        self.entries.remove(&(dev, addr))
+    }
+
+    /// All entries by device and address.
+    pub fn sorted(&self) -> Vec<&Neighbour<A>> {
+        self.entries.sorted().into_iter().map(|(_, n)| n).collect()
+    }
+
+    /// How many entries there are.
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    /// Forgets the entries of `dev` that are not permanent; returns the packets that waited.
+    pub fn flush_device(&mut self, dev: IfIndex, permanent_too: bool) -> Vec<Box<Skb>> {
+        let keys: Vec<(IfIndex, A)> = self
+            .entries
+            .sorted()
+            .into_iter()
+            .filter(|(k, n)| k.0 == dev && (permanent_too || n.state != NudState::Permanent))
+            .map(|(k, _)| *k)
+            .collect();
+        keys.iter().filter_map(|k| self.entries.remove(k)).flat_map(|n| n.queue).collect()
+    }
+}

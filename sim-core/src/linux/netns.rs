@@ -1,0 +1,81 @@
+//! A network namespace.
+
+use super::config::Config;
+use super::conntrack::Conntrack;
+use super::fdb::Fdb;
+use super::hot::HotMap;
+use super::id::{IfIndex, NetnsId, RowId};
+use super::neighbour::Neighbours;
+use super::socket::Sockets;
+use super::time::Time;
+use crate::packet::{Ipv4Addr, Ipv6Addr};
+use std::sync::Arc;
+
+/// A network namespace: its configuration, and what packets have written.
+#[derive(Clone, Debug)]
+pub struct Netns {
+    /// Its place in the world.
+    pub id: NetnsId,
+    /// What commands set. Changed only through [`Netns::config_mut`].
+    pub config: Arc<Config>,
+    /// Counts the versions of `config`.
+    pub generation: u32,
+    /// ARP cache.
+    pub neigh: Neighbours<Ipv4Addr>,
+    /// Neighbour discovery cache.
+    pub neigh6: Neighbours<Ipv6Addr>,
+    /// Forwarding databases, by bridge.
+    pub fdb: HotMap<IfIndex, Fdb>,
+    /// Flows that are tracked.
+    pub conntrack: Box<Conntrack<Ipv4Addr>>,
+    /// Sockets.
+    pub sockets: Box<Sockets<Ipv4Addr>>,
+    /// Counters of rules that count (`statistic --mode nth`), by rule.
+    pub rule_state: HotMap<RowId, u32>,
+    /// Token buckets of ICMP errors.
+    pub icmp_limits: IcmpLimits,
+    /// Next value of the IP identification of packets without DF.
+    pub ip_id: u16,
+    /// Path MTUs learned, by destination: (MTU, when it expires).
+    pub pmtu: HotMap<Ipv4Addr, (u32, Time)>,
+}
+
+/// What limits the rate of ICMP errors.
+///
+/// Models: net/ipv4/icmp.c icmp_global_allow, net/ipv4/inetpeer.c inet_peer_xrlim_allow,
+/// and the bucket of error routes in net/ipv4/route.c ip_error.
+#[derive(Clone, Debug, Default)]
+pub struct IcmpLimits {
+    /// The bucket of all destinations: (tokens, when last filled).
+    pub global: Option<(u32, Time)>,
+    /// Per peer, for all ICMP errors: (tokens in nanoseconds, when last asked).
+    pub peers: HotMap<Ipv4Addr, (u64, Time)>,
+    /// Per peer, for errors of error routes.
+    pub error_routes: HotMap<Ipv4Addr, (u64, Time)>,
+}
+
+impl Netns {
+    /// A namespace with nothing in it, not even `lo`.
+    pub fn empty(id: NetnsId) -> Self {
+        Netns {
+            id,
+            config: Arc::new(Config::default()),
+            generation: 0,
+            neigh: Neighbours::default(),
+            neigh6: Neighbours::default(),
+            fdb: HotMap::default(),
+            conntrack: Box::default(),
+            sockets: Box::default(),
+            rule_state: HotMap::default(),
+            icmp_limits: IcmpLimits::default(),
+            ip_id: 0,
+            pmtu: HotMap::default(),
+        }
+    }
+
+    /// The configuration, to be changed: a new version begins.
+    pub fn config_mut(&mut self) -> &mut Config {
+        self.generation += 1;
+        Arc::make_mut(&mut self.config)
+    }
+}

@@ -1,0 +1,96 @@
+//! `ip link` and `bridge link`.
+
+use crate::packet::Mac;
+use std::sync::Arc;
+
+/// What `ip link add … type` makes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum LinkKind {
+    /// `type bridge [ageing_time N] [vlan_filtering 0|1]`; the ageing time in hundredths of a second.
+    Bridge(BridgeSet),
+    /// `type veth peer name NAME [mtu N] [address MAC] [netns NS]`.
+    Veth {
+        /// Name of the other end.
+        peer: Arc<str>,
+        /// MTU of the other end.
+        peer_mtu: Option<u32>,
+        /// Hardware address of the other end.
+        peer_mac: Option<Mac>,
+        /// Namespace that the other end is made in.
+        peer_netns: Option<Arc<str>>,
+    },
+    /// `type dummy`.
+    Dummy,
+}
+
+/// Settings of a bridge that are given.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct BridgeSet {
+    /// `ageing_time`, hundredths of a second.
+    pub ageing_time: Option<u32>,
+    /// `vlan_filtering`.
+    pub vlan_filtering: Option<bool>,
+    /// `mcast_snooping`: kept, and without effect here.
+    pub mcast_snooping: Option<bool>,
+    /// `stp_state`: kept; only 0 is modelled.
+    pub stp_state: Option<bool>,
+}
+
+/// A device to be made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewLink {
+    /// Name.
+    pub name: Arc<str>,
+    /// `address`.
+    pub mac: Option<Mac>,
+    /// `mtu`, bytes.
+    pub mtu: Option<u32>,
+    /// What kind.
+    pub kind: LinkKind,
+}
+
+/// Changes of a device, all those that are given, in the order of the fields.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct LinkSet {
+    /// `netns NAME`: moves it; the name of a namespace of the host.
+    pub netns: Option<Arc<str>>,
+    /// `name NEW`.
+    pub name: Option<Arc<str>>,
+    /// `mtu N`, bytes.
+    pub mtu: Option<u32>,
+    /// `address MAC`.
+    pub mac: Option<Mac>,
+    /// `master BRIDGE` or `nomaster` (an inner `None`).
+    pub master: Option<Option<Arc<str>>>,
+    /// `up` or `down`.
+    pub up: Option<bool>,
+    /// `type bridge …`.
+    pub bridge: BridgeSet,
+    /// `type bridge_slave hairpin on|off`, `bridge link set hairpin on|off`.
+    pub hairpin: Option<bool>,
+    /// `isolated on|off`.
+    pub isolated: Option<bool>,
+    /// `learning on|off`.
+    pub learning: Option<bool>,
+    /// `flood on|off`.
+    pub flood: Option<bool>,
+}
+
+/// A change of devices.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum LinkOp {
+    /// `ip link add`.
+    Add(NewLink),
+    /// `ip link set DEV …`.
+    Set {
+        /// The device.
+        dev: Arc<str>,
+        /// What changes.
+        set: LinkSet,
+    },
+    /// `ip link del DEV`.
+    Del {
+        /// The device.
+        dev: Arc<str>,
+    },
+}

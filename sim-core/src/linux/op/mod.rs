@@ -1,0 +1,87 @@
+//! The one language of change.
+//!
+//! An [`Op`] is one configuration command. It prints as the command that does the same on a real host, and every such
+//! command parses into an `Op`; both live with the shell. Here an `Op` is data, and is applied to a namespace.
+
+pub mod addr;
+pub mod link;
+pub mod neigh;
+pub mod route;
+pub mod xtables;
+
+pub use addr::AddrOp;
+pub use link::{BridgeSet, LinkKind, LinkOp, LinkSet, NewLink};
+pub use neigh::{FdbOp, NeighOp};
+pub use route::{RouteBatch, RouteOp, RouteSpec, RouteVerb};
+pub use xtables::XtOp;
+
+use std::sync::Arc;
+
+/// One change of a host's configuration, in one of its namespaces.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Op {
+    /// `ip link …`, `bridge link …`.
+    Link(LinkOp),
+    /// `ip address …`.
+    Addr(AddrOp),
+    /// `ip route …`.
+    Route(RouteOp),
+    /// `ip neigh …`.
+    Neigh(NeighOp),
+    /// `bridge fdb …`.
+    Fdb(FdbOp),
+    /// `sysctl -w KEY=VALUE`; the key with dots.
+    Sysctl {
+        /// Key, such as `net.ipv4.ip_forward`.
+        key: Arc<str>,
+        /// Value as text.
+        value: Arc<str>,
+    },
+    /// `iptables …`, `iptables-restore`.
+    Xtables(XtOp),
+    /// `conntrack -F`.
+    ConntrackFlush,
+    /// `conntrack -D` with what must fit.
+    ConntrackDelete(ConntrackFilter),
+    /// `ip netns add NAME`.
+    NetnsAdd(Arc<str>),
+    /// `ip netns del NAME`.
+    NetnsDel(Arc<str>),
+    /// `systemctl start|stop|restart UNIT`.
+    Agent {
+        /// What to do.
+        verb: AgentVerb,
+        /// `kubelet`, `flanneld`, …
+        unit: Arc<str>,
+    },
+}
+
+/// What `systemctl` does to a unit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AgentVerb {
+    /// Starts it.
+    Start,
+    /// Stops it: its objects are no longer compiled.
+    Stop,
+    /// Stops and starts it.
+    Restart,
+}
+
+/// Which conntrack entries `conntrack -D` deletes: those that fit all that is given.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct ConntrackFilter {
+    /// `-p`.
+    pub protocol: Option<crate::packet::Protocol>,
+    /// `-s`, `--orig-src`.
+    pub orig_src: Option<crate::packet::Ipv4Addr>,
+    /// `-d`, `--orig-dst`.
+    pub orig_dst: Option<crate::packet::Ipv4Addr>,
+    /// `-r`, `--reply-src`.
+    pub reply_src: Option<crate::packet::Ipv4Addr>,
+    /// `-q`, `--reply-dst`.
+    pub reply_dst: Option<crate::packet::Ipv4Addr>,
+    /// `--sport`, `--orig-port-src`.
+    pub sport: Option<u16>,
+    /// `--dport`, `--orig-port-dst`.
+    pub dport: Option<u16>,
+}

@@ -1,0 +1,80 @@
+//! `ip neigh` and `bridge fdb`.
+
+use crate::linux::neighbour::NudState;
+use crate::packet::{Ipv4Addr, Mac};
+use std::sync::Arc;
+
+/// A change of the neighbour cache.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum NeighOp {
+    /// `ip neigh add|replace|change A lladdr MAC dev DEV nud STATE`.
+    Set {
+        /// `add` (error if it is there), `change` (error if it is not) or `replace`.
+        verb: NeighVerb,
+        /// The device.
+        dev: Arc<str>,
+        /// The address.
+        addr: Ipv4Addr,
+        /// `lladdr`.
+        mac: Option<Mac>,
+        /// `nud`; permanent if not given.
+        state: Option<NudState>,
+    },
+    /// `ip neigh del A dev DEV`.
+    Del {
+        /// The device.
+        dev: Arc<str>,
+        /// The address.
+        addr: Ipv4Addr,
+    },
+    /// `ip neigh flush [dev DEV | all]`: all that are not permanent.
+    Flush {
+        /// The device; all if none is given.
+        dev: Option<Arc<str>>,
+    },
+}
+
+/// How a neighbour is put in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NeighVerb {
+    /// `add`.
+    Add,
+    /// `change`.
+    Change,
+    /// `replace`.
+    Replace,
+}
+
+/// A change of a bridge's forwarding database.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum FdbOp {
+    /// `bridge fdb add|replace|append MAC dev PORT [master] [static|dynamic|local|permanent]`.
+    Set {
+        /// The port (or device).
+        dev: Arc<str>,
+        /// The address.
+        mac: Mac,
+        /// `local`/`permanent`: frames to it go up; `static`: does not age; `dynamic`: ages.
+        kind: FdbKind,
+        /// `replace`: no error if it is there.
+        replace: bool,
+    },
+    /// `bridge fdb del MAC dev PORT master`.
+    Del {
+        /// The port (or device).
+        dev: Arc<str>,
+        /// The address.
+        mac: Mac,
+    },
+}
+
+/// How long an entry of the forwarding database lives, and where its frames go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FdbKind {
+    /// `permanent`, `local`.
+    Permanent,
+    /// `static`.
+    Static,
+    /// `dynamic`.
+    Dynamic,
+}

@@ -1,0 +1,90 @@
+//! A packet in flight with its metadata.
+//!
+//! Models: include/linux/skbuff.h struct sk_buff.
+
+use super::conntrack::CtRef;
+use super::id::{FlowId, IfIndex, PacketId, SocketId, VersionId};
+use crate::packet::{Ethernet, Frame, Net};
+
+/// Whom a received frame is for, from its destination hardware address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum PktType {
+    /// This host.
+    #[default]
+    Host,
+    /// Everyone.
+    Broadcast,
+    /// A group.
+    Multicast,
+    /// Another host; the interface hears it because a bridge listens.
+    OtherHost,
+    /// Sent by this host.
+    Outgoing,
+}
+
+/// What br_netfilter remembers of a bridged packet while IP hooks look at it.
+///
+/// Models: struct nf_bridge_info.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct NfBridge {
+    /// `physindev`: the port it came in by.
+    pub physin: IfIndex,
+    /// `physoutdev`: the port it will leave by.
+    pub physout: IfIndex,
+    /// IP PREROUTING has run inside the bridge already (`sabotage_in_done` comes next).
+    pub prerouted: bool,
+    /// `pkt_otherhost`: the packet type was OTHERHOST before the hooks.
+    pub pkt_otherhost: bool,
+    /// `in_prerouting`: the IP hook is the bridge's own.
+    pub in_prerouting: bool,
+    /// Destination before the hooks, to see whether DNAT changed it.
+    pub daddr: u32,
+    /// `bridged_dnat`: the frame stays at layer 2 after DNAT and waits for its neighbour.
+    pub bridged_dnat: bool,
+}
+
+/// A packet and what the kernel knows about it while it is on this host.
+#[derive(Clone, Debug)]
+pub struct Skb {
+    /// The packet.
+    pub frame: Frame,
+    /// Its number in the run. A copy made by flooding gets its own.
+    pub id: PacketId,
+    /// The state of its headers, when a trace is kept.
+    pub version: VersionId,
+    /// The flow it belongs to.
+    pub flow: FlowId,
+    /// `mark`.
+    pub mark: u32,
+    /// `dev` on input, `skb_iif`: the device it was received on.
+    pub iif: IfIndex,
+    /// Whom it is for.
+    pub pkt_type: PktType,
+    /// `_nfct`: the flow it belongs to, and how.
+    pub ct: Option<CtRef>,
+    /// `nf_bridge`: set while a bridged packet is under the IP hooks' eyes.
+    pub bridge: Option<Box<NfBridge>>,
+    /// The socket that sent it, if it is of this namespace.
+    pub socket: SocketId,
+    /// Whether the routed output forwards somebody else's packet (IPSKB_FORWARDED).
+    pub forwarded: bool,
+}
+
+impl Skb {
+    /// A packet of the network layer without link header.
+    pub fn new(id: PacketId, flow: FlowId, net: Net) -> Self {
+        Skb {
+            frame: Frame { eth: Ethernet::default(), net },
+            id,
+            version: VersionId::NONE,
+            flow,
+            mark: 0,
+            iif: IfIndex::NONE,
+            pkt_type: PktType::Host,
+            ct: None,
+            bridge: None,
+            socket: SocketId::NONE,
+            forwarded: false,
+        }
+    }
+}

@@ -1,0 +1,281 @@
+//! Sockets of a namespace.
+//!
+//! Models: include/net/sock.h struct sock, net/ipv4/inet_hashtables.c (lookup), net/ipv4/udp.c, net/ipv4/raw.c.
+
+pub mod tcp;
+
+use super::errno::Errno;
+use super::hot::HotMap;
+use super::id::{FlowId, IfIndex, PacketId, SocketId};
+use crate::packet::{Address, Bytes, Endpoint};
+use std::collections::VecDeque;
+use tcp::Tcb;
+
+/// What a socket speaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum SocketKind {
+    /// SOCK_STREAM.
+    Tcp,
+    /// SOCK_DGRAM.
+    Udp,
+    /// SOCK_RAW of IPPROTO_ICMP: it hears every ICMP message for this host.
+    Icmp,
+}
+
+/// IP_MTU_DISCOVER: whether packets may be cut.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum PmtuDisc {
+    /// IP_PMTUDISC_DONT: no DF; the sender cuts what is too large.
+    Dont,
+    /// IP_PMTUDISC_WANT: DF as long as the packet fits; the sender cuts at the path's MTU.
+    #[default]
+    Want,
+    /// IP_PMTUDISC_DO: DF always; too large is EMSGSIZE.
+    Do,
+    /// IP_PMTUDISC_PROBE: DF always; the path's MTU is not heeded.
+    Probe,
+}
+
+/// An entry of a socket's error queue (IP_RECVERR).
+///
+/// Models: include/uapi/linux/errqueue.h struct sock_extended_err.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SockError<A> {
+    /// `ee_errno`.
+    pub errno: Errno,
+    /// `ee_origin` is ICMP: type and code; none for a local error.
+    pub icmp: Option<(u8, u8)>,
+    /// `ee_info`: the MTU with EMSGSIZE.
+    pub info: u32,
+    /// Who said so (SO_EE_OFFENDER).
+    pub offender: Option<A>,
+}
+
+/// A datagram or an ICMP message waiting to be read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Datagram<A> {
+    /// Who sent it.
+    pub from: Endpoint<A>,
+    /// To which address of this host.
+    pub to: Endpoint<A>,
+    /// TTL on arrival.
+    pub ttl: u8,
+    /// The data; for ICMP the whole ICMP message as bytes.
+    pub data: Bytes,
+    /// The packet that brought it.
+    pub packet: PacketId,
+    /// The flow of that packet.
+    pub flow: FlowId,
+}
+
+/// A socket.
+#[derive(Clone, Debug)]
+pub struct Socket<A> {
+    /// Its number.
+    pub id: SocketId,
+    /// What it speaks.
+    pub kind: SocketKind,
+    /// Local end; address unspecified for any, port 0 while unbound.
+    pub local: Endpoint<A>,
+    /// Other end, once connected.
+    pub remote: Option<Endpoint<A>>,
+    /// SO_BINDTODEVICE.
+    pub device: IfIndex,
+    /// IP_TTL; none for the namespace's default.
+    pub ttl: Option<u8>,
+    /// IP_TOS.
+    pub tos: u8,
+    /// SO_MARK.
+    pub mark: u32,
+    /// IP_MTU_DISCOVER.
+    pub pmtudisc: PmtuDisc,
+    /// IP_RECVERR.
+    pub recverr: bool,
+    /// The flow that its packets belong to.
+    pub flow: FlowId,
+    /// The program that it belongs to, by the engine's number; woken when something happens.
+    pub app: u32,
+    /// SO_ERROR: the pending error.
+    pub error: Option<Errno>,
+    /// MSG_ERRQUEUE.
+    pub error_queue: VecDeque<SockError<A>>,
+    /// Datagrams to be read.
+    pub queue: VecDeque<Datagram<A>>,
+    /// The connection, or the listener, of a TCP socket.
+    pub tcp: Option<Box<Tcb<A>>>,
+}
+
+/// What listens where, and what is connected to whom.
+#[derive(Clone, Debug)]
+pub struct Sockets<A> {
+    all: HotMap<SocketId, Socket<A>>,
+    last: u32,
+    /// Bound ports: every socket that has a local port, in order of binding.
+    bound: HotMap<(SocketKind, u16), Vec<SocketId>>,
+    /// Connected sockets (`ehash`).
+    connected: HotMap<(SocketKind, Endpoint<A>, Endpoint<A>), SocketId>,
+    /// ICMP sockets.
+    icmp: Vec<SocketId>,
+}
+
+impl<A: Address> Default for Sockets<A> {
+    fn default() -> Self {
+        Sockets { all: HotMap::default(), last: 0, bound: HotMap::default(), connected: HotMap::default(), icmp: Vec::new() }
+    }
+}
+
+impl<A: Address> Sockets<A> {
+    /// A new socket, unbound.
+    pub fn open(&mut self, kind: SocketKind, app: u32, flow: FlowId) -> SocketId {
+        self.last += 1;
+        let id = SocketId(self.last);
+        let any = Endpoint::new(A::UNSPECIFIED, 0);
+        self.all.insert(
+            id,
+            Socket {
+                id,
+                kind,
+                local: any,
+                remote: None,
+                device: IfIndex::NONE,
+                ttl: None,
+                tos: 0,
+                mark: 0,
+                pmtudisc: PmtuDisc::default(),
+                recverr: false,
+                flow,
+                app,
+                error: None,
+                error_queue: VecDeque::new(),
+                queue: VecDeque::new(),
+                tcp: None,
+            },
+        );
+        if kind == SocketKind::Icmp {
+            self.icmp.push(id);
+        }
+        id
+    }
+
+    /// The socket `id`.
+    #[inline]
+    pub fn get(&self, id: SocketId) -> Option<&Socket<A>> {
+        self.all.get(&id)
+    }
+
+    /// The socket `id`, to be changed. Local and remote ends change through [`Sockets::bind`] and [`Sockets::connect`] alone.
+    #[inline]
+    pub fn get_mut(&mut self, id: SocketId) -> Option<&mut Socket<A>> {
+        self.all.get_mut(&id)
+    }
+
+    /// All sockets, by number.
+    pub fn sorted(&self) -> Vec<&Socket<A>> {
+        self.all.sorted().into_iter().map(|(_, s)| s).collect()
+    }
+
+    /// Whether another socket stands in the way of `local`.
+    ///
+    /// Models: inet_csk_get_port, udp_lib_get_port: two sockets conflict on one port when their addresses are equal
+    /// or one of them is the wildcard; a TCP connection that is not listening does not stand in the way (SO_REUSEADDR).
+    pub fn conflict(&self, kind: SocketKind, local: Endpoint<A>, device: IfIndex) -> bool {
+        let Some(ids) = self.bound.get(&(kind, local.port)) else { return false };
+        ids.iter().filter_map(|id| self.all.get(id)).any(|s| {
+            let same_addr = s.local.addr == local.addr || s.local.addr.is_unspecified() || local.addr.is_unspecified();
+            let same_dev = !s.device.is_some() || !device.is_some() || s.device == device;
+            let in_the_way = kind != SocketKind::Tcp || s.tcp.as_ref().is_none_or(|t| t.is_listening());
+            same_addr && same_dev && in_the_way
+        })
+    }
+
+    /// Whether a connection of these two ends exists.
+    pub fn is_connected(&self, kind: SocketKind, local: Endpoint<A>, remote: Endpoint<A>) -> bool {
+        self.connected.contains(&(kind, local, remote))
+    }
+
+    /// Gives the socket its local end. The caller has looked for conflicts.
+    pub fn bind(&mut self, id: SocketId, local: Endpoint<A>) {
+        let Some(s) = self.all.get_mut(&id) else { return };
+        let (kind, old) = (s.kind, s.local);
+        s.local = local;
+        if old.port != 0 && old.port != local.port {
+            self.unlink(kind, old.port, id);
+        }
+        if local.port != 0 && old.port != local.port {
+            match self.bound.get_mut(&(kind, local.port)) {
+                Some(v) => v.push(id),
+                None => {
+                    self.bound.insert((kind, local.port), vec![id]);
+                }
+            }
+        }
+    }
+
+    /// Gives the socket its other end. It must be bound.
+    pub fn connect(&mut self, id: SocketId, remote: Endpoint<A>) {
+        let Some(s) = self.all.get_mut(&id) else { return };
+        let (kind, local, old) = (s.kind, s.local, s.remote);
+        s.remote = Some(remote);
+        if let Some(old) = old {
+            self.connected.remove(&(kind, local, old));
+        }
+        if kind != SocketKind::Icmp {
+            self.connected.insert((kind, local, remote), id);
+        }
+    }
+
+    fn unlink(&mut self, kind: SocketKind, port: u16, id: SocketId) {
+        if let Some(v) = self.bound.get_mut(&(kind, port)) {
+            v.retain(|x| *x != id);
+            if v.is_empty() {
+                self.bound.remove(&(kind, port));
+            }
+        }
+    }
+
+    /// Takes the socket away.
+    pub fn close(&mut self, id: SocketId) -> Option<Socket<A>> {
+        let s = self.all.remove(&id)?;
+        if s.local.port != 0 {
+            self.unlink(s.kind, s.local.port, id);
+        }
+        if let Some(remote) = s.remote {
+            self.connected.remove(&(s.kind, s.local, remote));
+        }
+        self.icmp.retain(|x| *x != id);
+        Some(s)
+    }
+
+    /// The socket that a packet from `remote` to `local` is for: a connected one, else the best bound one
+    /// (its own address before the wildcard).
+    #[inline]
+    pub fn lookup(&self, kind: SocketKind, local: Endpoint<A>, remote: Endpoint<A>, dev: IfIndex) -> Option<SocketId> {
+        if let Some(id) = self.connected.get(&(kind, local, remote)) {
+            return Some(*id);
+        }
+        let ids = self.bound.get(&(kind, local.port))?;
+        let mut best: Option<(u8, SocketId)> = None;
+        for s in ids.iter().filter_map(|id| self.all.get(id)) {
+            if s.device.is_some() && s.device != dev {
+                continue;
+            }
+            if s.remote.is_some_and(|r| r != remote) || (kind == SocketKind::Tcp && !s.tcp.as_ref().is_some_and(|t| t.is_listening())) {
+                continue;
+            }
+            let score = match (s.local.addr == local.addr, s.local.addr.is_unspecified()) {
+                (true, _) => 2,
+                (false, true) => 1,
+                _ => continue,
+            } + u8::from(s.device.is_some()) * 2;
+            if best.is_none_or(|(b, _)| score > b) {
+                best = Some((score, s.id));
+            }
+        }
+        best.map(|(_, id)| id)
+    }
+
+    /// The ICMP sockets, in order of opening.
+    pub fn icmp(&self) -> &[SocketId] {
+        &self.icmp
+    }
+}

@@ -1,0 +1,49 @@
+//! What packets wrote: one typed delta per write to a table that is not versioned.
+
+use crate::linux::conntrack::CtId;
+use crate::linux::neighbour::NudState;
+use crate::linux::{IfIndex, NetnsId};
+use crate::packet::{Ipv4Addr, Mac};
+
+/// One write.
+#[derive(Clone, Debug, PartialEq)]
+pub enum StateDelta {
+    /// A neighbour entry as it is now; state NONE if it is gone.
+    Neighbour {
+        /// The link.
+        dev: IfIndex,
+        /// The address.
+        addr: Ipv4Addr,
+        /// Hardware address.
+        mac: Mac,
+        /// State.
+        state: NudState,
+    },
+    /// An entry of a bridge's forwarding database as it is now; port NONE if it is gone.
+    Fdb {
+        /// The bridge.
+        bridge: IfIndex,
+        /// The address.
+        mac: Mac,
+        /// The port.
+        port: IfIndex,
+    },
+    /// A conntrack entry as `conntrack -L` would print it now (without the timeout); empty if it is gone.
+    Conntrack {
+        /// The entry.
+        id: CtId,
+        /// As it is now.
+        entry: Option<Box<crate::linux::conntrack::CtSnapshot>>,
+    },
+}
+
+/// A write, where it happened and before which step.
+#[derive(Clone, Debug, PartialEq)]
+pub struct DeltaRecord {
+    /// How many steps had been recorded.
+    pub step: u32,
+    /// The namespace.
+    pub netns: NetnsId,
+    /// The write.
+    pub delta: StateDelta,
+}
