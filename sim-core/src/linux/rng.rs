@@ -29,10 +29,19 @@ pub enum Draw {
 const STREAMS: usize = 8;
 
 /// The streams of a run, begun when first asked.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Rng {
     seed: u64,
     streams: [Option<Box<ChaCha8Rng>>; STREAMS],
+}
+
+impl Clone for Rng {
+    /// The same streams, each at the same place.
+    fn clone(&self) -> Self {
+        let streams =
+            self.streams.each_ref().map(|s| s.as_ref().map(|rng| Box::new(ChaCha8Rng::deserialize_state(&rng.serialize_state()))));
+        Rng { seed: self.seed, streams }
+    }
 }
 
 impl Rng {
