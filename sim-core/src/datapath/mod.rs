@@ -12,6 +12,13 @@
 //!
 //! A namespace is handed a packet or a timer and returns effects; it never sees another namespace, a wire or a clock.
 
+pub mod hook;
+pub mod ipt_do_table;
+pub mod nat;
+pub mod output;
+pub mod reject;
+pub mod tcp;
 pub mod walk;
 
+pub use hook::{HookState, NfVerdict};
 pub use walk::{Effect, Effects, Ids, Timer, Walk};
