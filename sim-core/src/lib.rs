@@ -2,6 +2,7 @@
 
 pub mod apps;
 pub mod datapath;
+pub mod engine;
 pub mod linux;
 pub mod packet;
 pub mod trace;

@@ -8,6 +8,7 @@
 //! engine ──────────────► Program ─────────────────────────► sockets of its namespace
 //! ```
 
+pub mod outcome;
 pub mod syscalls;
 
 pub use syscalls::{Event, Program, Syscalls};

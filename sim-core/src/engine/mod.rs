@@ -1,0 +1,23 @@
+//! Floor 5: time, wires, and the world.
+//!
+//! ```text
+//!  Engine<T> ─┬─ World ─┬─ hosts ── namespaces (Netns)
+//!             │         ├─ wires and segments
+//!             │         ├─ programs
+//!             │         ├─ queue: (time, sequence) ─► event
+//!             │         └─ the log of Ops and their origins
+//!             └─ trace: T
+//! ```
+//!
+//! The engine alone owns time, randomness and wires. It hands one event to one namespace, takes the effects, and
+//! turns them into further events. It does not know how rules match.
+
+pub mod flow;
+pub mod run;
+pub mod wire;
+pub mod world;
+
+pub use flow::{FlowKind, FlowRecord, FlowSpec, Start};
+pub use run::Run;
+pub use wire::{LinkProps, SegmentId};
+pub use world::{Host, HostId, NetnsInfo, OpRecord, World};
