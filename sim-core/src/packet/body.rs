@@ -1,5 +1,6 @@
 //! What an IP packet carries.
 
+use super::checksum::PseudoHeader;
 use super::{Bytes, Icmp, Icmpv6, Tcp, Udp};
 use std::fmt;
 
@@ -107,5 +108,32 @@ impl Body {
     /// Whether nothing follows the IP header.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+}
+
+impl Body {
+    /// Appends the exact bytes.
+    pub(super) fn encode_into(&self, pseudo: PseudoHeader, out: &mut Vec<u8>) {
+        match self {
+            Body::Icmp(m) => m.encode_into(out),
+            Body::Icmpv6(m) => m.encode_into(pseudo, out),
+            Body::Tcp(t) => t.encode_into(pseudo, out),
+            Body::Udp(u) => u.encode_into(pseudo, out),
+            Body::Fragment { bytes, .. } | Body::Other { bytes, .. } => out.extend_from_slice(bytes),
+        }
+    }
+
+    /// Reads all that follows the IP header of a packet that is no fragment; what is no transport packet of
+    /// that protocol, or has no type, is [`Body::Other`].
+    pub(super) fn decode(protocol: Protocol, bytes: &[u8], pseudo: PseudoHeader) -> Self {
+        let v4 = matches!(pseudo, PseudoHeader::V4 { .. });
+        let body = match protocol {
+            Protocol::ICMP if v4 => Icmp::decode(bytes).ok().map(Body::Icmp),
+            Protocol::ICMPV6 if !v4 => Icmpv6::decode(bytes, pseudo).ok().map(Body::Icmpv6),
+            Protocol::TCP => Tcp::decode(bytes, pseudo).ok().map(Body::Tcp),
+            Protocol::UDP => Udp::decode(bytes, pseudo).ok().map(Body::Udp),
+            _ => None,
+        };
+        body.unwrap_or_else(|| Body::Other { protocol, bytes: bytes.into() })
     }
 }

@@ -1,6 +1,6 @@
 //! Ethernet II frames (IEEE 802.3).
 
-use super::{Arp, Bytes, Ipv4Packet, Ipv6Packet, Mac};
+use super::{Arp, Bytes, DecodeError, Ipv4Packet, Ipv6Packet, Mac};
 
 /// The Ethernet header. Its type follows from what the frame carries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
@@ -57,6 +57,88 @@ impl Frame {
         match &mut self.net {
             Net::Ipv4(p) => Some(p),
             _ => None,
+        }
+    }
+}
+
+impl Net {
+    /// The Ethernet type that says what this is.
+    #[inline]
+    pub fn ethertype(&self) -> u16 {
+        match self {
+            Net::Arp(_) => 0x0806,
+            Net::Ipv4(_) => 0x0800,
+            Net::Ipv6(_) => 0x86dd,
+            Net::Other { ethertype, .. } => *ethertype,
+        }
+    }
+
+    /// Length in bytes, without the Ethernet header.
+    #[inline]
+    pub fn len(&self) -> usize {
+        match self {
+            Net::Arp(_) => Arp::LEN,
+            Net::Ipv4(p) => p.len(),
+            Net::Ipv6(p) => p.len(),
+            Net::Other { payload, .. } => payload.len(),
+        }
+    }
+
+    /// Whether the frame is a header alone.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+impl Frame {
+    /// Length in bytes, Ethernet header included, without padding and frame check sequence.
+    #[inline]
+    pub fn len(&self) -> usize {
+        Self::HEADER_LEN + self.net.len()
+    }
+
+    /// Never: a frame has a header.
+    pub fn is_empty(&self) -> bool {
+        false
+    }
+
+    /// The exact bytes, lengths and checksums filled in; no padding to 60 bytes.
+    pub fn encode(&self) -> Vec<u8> {
+        let mut out = Vec::with_capacity(self.len());
+        out.extend(self.eth.dst.0);
+        out.extend(self.eth.src.0);
+        out.extend(self.net.ethertype().to_be_bytes());
+        match &self.net {
+            Net::Arp(a) => a.encode_into(&mut out),
+            Net::Ipv4(p) => p.encode_into(&mut out),
+            Net::Ipv6(p) => p.encode_into(&mut out),
+            Net::Other { payload, .. } => out.extend_from_slice(payload),
+        }
+        out
+    }
+
+    /// Reads a frame. Padding behind an ARP or IP packet is dropped; what has no type is kept whole as
+    /// [`Net::Other`]: see [`decode`](super::decode).
+    ///
+    /// # Errors
+    /// When the Ethernet header is cut, or when the type says ARP or IP and it is none.
+    pub fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
+        let Some((h, rest)) = bytes.split_first_chunk::<{ Self::HEADER_LEN }>() else {
+            return Err(DecodeError::short("eth", Self::HEADER_LEN, bytes.len()));
+        };
+        let eth = Ethernet { dst: Mac([h[0], h[1], h[2], h[3], h[4], h[5]]), src: Mac([h[6], h[7], h[8], h[9], h[10], h[11]]) };
+        let ethertype = u16::from_be_bytes([h[12], h[13]]);
+        let other = || Net::Other { ethertype, payload: rest.into() };
+        let net = match ethertype {
+            0x0806 => Arp::decode(rest).map(Net::Arp),
+            0x0800 => Ipv4Packet::decode(rest).map(Net::Ipv4),
+            0x86dd => Ipv6Packet::decode(rest).map(Net::Ipv6),
+            _ => Ok(other()),
+        };
+        match net {
+            Ok(net) => Ok(Frame { eth, net }),
+            Err(e) if e.is_untyped() => Ok(Frame { eth, net: other() }),
+            Err(e) => Err(e.inside(Self::HEADER_LEN)),
         }
     }
 }

@@ -1,6 +1,7 @@
 //! The Internet control message protocol (RFC 792, RFC 1191, RFC 1812).
 
-use super::Bytes;
+use super::checksum;
+use super::{Bytes, DecodeError};
 use std::net::Ipv4Addr;
 
 /// The beginning of the packet that an ICMP error is about, byte for byte as it was when
@@ -139,5 +140,81 @@ impl Icmp {
             }
             _ => None,
         }
+    }
+}
+
+impl Icmp {
+    /// The second word of the header.
+    pub(super) fn rest(&self) -> [u8; 4] {
+        match &self.kind {
+            IcmpKind::EchoRequest { id, seq, .. } | IcmpKind::EchoReply { id, seq, .. } => {
+                let ([a, b], [c, d]) = (id.to_be_bytes(), seq.to_be_bytes());
+                [a, b, c, d]
+            }
+            IcmpKind::Unreachable { mtu, .. } => {
+                let [a, b] = mtu.to_be_bytes();
+                [0, 0, a, b]
+            }
+            IcmpKind::Redirect { gateway, .. } => gateway.octets(),
+            IcmpKind::TimeExceeded { .. } => [0; 4],
+            IcmpKind::Other { rest, .. } => *rest,
+        }
+    }
+
+    /// What follows the header.
+    pub fn data(&self) -> &Bytes {
+        match &self.kind {
+            IcmpKind::EchoRequest { payload, .. } | IcmpKind::EchoReply { payload, .. } | IcmpKind::Other { payload, .. } => payload,
+            IcmpKind::Unreachable { quoted, .. } | IcmpKind::Redirect { quoted, .. } | IcmpKind::TimeExceeded { quoted, .. } => &quoted.0,
+        }
+    }
+
+    fn header(&self, checksum: u16) -> [u8; Self::HEADER_LEN] {
+        let (kind, code) = self.type_code();
+        let [a, b] = checksum.to_be_bytes();
+        let [c, d, e, f] = self.rest();
+        [kind, code, a, b, c, d, e, f]
+    }
+
+    /// The checksum field.
+    pub fn checksum(&self) -> u16 {
+        let right = checksum::finish(checksum::sum(checksum::sum(0, &self.header(0)), self.data()));
+        right ^ self.checksum_error
+    }
+
+    /// The exact bytes.
+    pub fn encode(&self) -> Vec<u8> {
+        let mut out = Vec::with_capacity(self.len());
+        self.encode_into(&mut out);
+        out
+    }
+
+    pub(super) fn encode_into(&self, out: &mut Vec<u8>) {
+        out.extend(self.header(self.checksum()));
+        out.extend_from_slice(self.data());
+    }
+
+    /// Reads a message that fills `bytes`. A message of a type above whose code or unused bytes are not as they should
+    /// be is [`IcmpKind::Other`].
+    ///
+    /// # Errors
+    /// When the header is cut.
+    pub fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
+        let Some((h, rest)) = bytes.split_first_chunk::<{ Self::HEADER_LEN }>() else {
+            return Err(DecodeError::short("icmp", Self::HEADER_LEN, bytes.len()));
+        };
+        let payload = Bytes::from(rest);
+        let (first, second) = (u16::from_be_bytes([h[4], h[5]]), u16::from_be_bytes([h[6], h[7]]));
+        let kind = match (h[0], h[1], first, second) {
+            (8, 0, id, seq) => IcmpKind::EchoRequest { id, seq, payload },
+            (0, 0, id, seq) => IcmpKind::EchoReply { id, seq, payload },
+            (3, code, 0, mtu) => IcmpKind::Unreachable { code, mtu, quoted: Quoted(payload) },
+            (5, code, ..) => IcmpKind::Redirect { code, gateway: Ipv4Addr::new(h[4], h[5], h[6], h[7]), quoted: Quoted(payload) },
+            (11, code, 0, 0) => IcmpKind::TimeExceeded { code, quoted: Quoted(payload) },
+            (kind, code, ..) => IcmpKind::Other { kind, code, rest: [h[4], h[5], h[6], h[7]], payload },
+        };
+        let mut icmp = Icmp::new(kind);
+        icmp.checksum_error = u16::from_be_bytes([h[2], h[3]]) ^ icmp.checksum();
+        Ok(icmp)
     }
 }

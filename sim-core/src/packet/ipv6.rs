@@ -1,6 +1,7 @@
 //! The Internet protocol, version 6 (RFC 8200).
 
-use super::Body;
+use super::checksum::PseudoHeader;
+use super::{Body, DecodeError, Protocol};
 use std::net::Ipv6Addr;
 
 /// The fixed IPv6 header.
@@ -39,5 +40,63 @@ impl Ipv6Packet {
     /// Never: a packet has a header.
     pub fn is_empty(&self) -> bool {
         false
+    }
+}
+
+impl Ipv6Header {
+    /// What the transport checksums of the packet cover besides.
+    #[inline]
+    pub fn pseudo(&self) -> PseudoHeader {
+        PseudoHeader::V6 { src: self.src, dst: self.dst }
+    }
+}
+
+impl Ipv6Packet {
+    /// The exact bytes.
+    pub fn encode(&self) -> Vec<u8> {
+        let mut out = Vec::with_capacity(self.len());
+        self.encode_into(&mut out);
+        out
+    }
+
+    pub(super) fn encode_into(&self, out: &mut Vec<u8>) {
+        let h = &self.header;
+        let first = 6 << 28 | u32::from(h.traffic_class) << 20 | (h.flow_label & 0x000f_ffff);
+        out.extend(first.to_be_bytes());
+        out.extend(u16::try_from(self.body.len()).unwrap_or(u16::MAX).to_be_bytes());
+        out.extend([self.body.protocol().0, h.hop_limit]);
+        out.extend(h.src.octets());
+        out.extend(h.dst.octets());
+        self.body.encode_into(h.pseudo(), out);
+    }
+
+    /// Reads a packet; bytes behind its payload length are dropped. Extension headers are not walked:
+    /// a packet that begins with one has it in a [`Body::Other`].
+    ///
+    /// # Errors
+    /// When it is no IPv6 packet.
+    pub fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
+        let Some((h, rest)) = bytes.split_first_chunk::<{ Self::HEADER_LEN }>() else {
+            return Err(DecodeError::short("ipv6", Self::HEADER_LEN, bytes.len()));
+        };
+        let first = u32::from_be_bytes([h[0], h[1], h[2], h[3]]);
+        if first >> 28 != 6 {
+            return Err(DecodeError::field("ipv6", 0, "version", "6", first >> 28));
+        }
+        let len = usize::from(u16::from_be_bytes([h[4], h[5]]));
+        let Some(rest) = rest.get(..len) else { return Err(DecodeError::short("ipv6", Self::HEADER_LEN + len, bytes.len())) };
+        let address = |at: usize| {
+            let mut a = [0u8; 16];
+            a.copy_from_slice(&h[at..at + 16]);
+            Ipv6Addr::from(a)
+        };
+        let header = Ipv6Header {
+            traffic_class: (first >> 20) as u8,
+            flow_label: first & 0x000f_ffff,
+            hop_limit: h[7],
+            src: address(8),
+            dst: address(24),
+        };
+        Ok(Ipv6Packet { header, body: Body::decode(Protocol(h[6]), rest, header.pseudo()) })
     }
 }

@@ -22,6 +22,7 @@ pub mod arp;
 pub mod body;
 pub mod bytes;
 pub mod checksum;
+pub mod decode;
 pub mod ethernet;
 pub mod icmp;
 pub mod icmpv6;
@@ -37,6 +38,8 @@ pub use addr::{Address, Family};
 pub use arp::{Arp, ArpOp};
 pub use body::{Body, Protocol};
 pub use bytes::Bytes;
+pub use checksum::PseudoHeader;
+pub use decode::DecodeError;
 pub use ethernet::{Ethernet, Frame, Net};
 pub use icmp::{Icmp, IcmpKind, Quoted};
 pub use icmpv6::{Icmpv6, Icmpv6Kind};
@@ -48,3 +51,6 @@ pub use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 pub use tcp::{Tcp, TcpFlags, TcpOptions};
 pub use tuple::{Endpoint, L4, Tuple};
 pub use udp::Udp;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,6 @@
+//! Tests of the packet floor that concern more than one protocol.
+
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+mod laws;
+mod strategy;
