@@ -164,9 +164,9 @@ pub enum Evidence {
     RouteLookup {
         /// Whether for a packet that came in (with its source validated), or for one that is made here.
         input: bool,
-        /// The table that had it; 0 for none.
-        table: u32,
-        /// The route; none if there is no route.
+        /// The destination that was asked for: a program may ask before there is a packet.
+        dst: Addr32,
+        /// The route, which also says in which table it stood; none if there is no route.
         row: RowId,
         /// What the route does; unreachable if there is none.
         kind: RouteType,
