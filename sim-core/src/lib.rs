@@ -5,4 +5,5 @@ pub mod datapath;
 pub mod engine;
 pub mod linux;
 pub mod packet;
+pub mod report;
 pub mod trace;
