@@ -12,8 +12,10 @@
 //!
 //! A namespace is handed a packet or a timer and returns effects; it never sees another namespace, a wire or a clock.
 
+pub mod conntrack;
 pub mod hook;
 pub mod ipt_do_table;
+mod manip;
 pub mod nat;
 pub mod output;
 pub mod reject;

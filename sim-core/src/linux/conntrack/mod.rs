@@ -1,16 +1,63 @@
 //! Connection tracking: flows, their state, and the address translation tied to them.
 //!
 //! Models: include/net/netfilter/nf_conntrack.h struct nf_conn, net/netfilter/nf_conntrack_core.c.
+//! Simplifies: one zone; no helpers, expectations, accounting or labels.
+//!
+//! ```text
+//!   mod      what a packet is to its flow, status bits
+//!   tuple    what identifies a flow, and its inverse
+//!   table    the entries, found by either tuple; confirmation and clashes
+//!   tcp      states of a TCP connection       window   and whether a segment fits
+//!   timeout  UDP, ICMP and the rest
+//!   nat      which address and port a flow is mapped to
+//!   list     `conntrack -L`, `-D`, `-F`
+//! ```
 
+pub mod list;
 pub mod nat;
+pub mod table;
+pub mod tcp;
+pub mod timeout;
+pub mod tuple;
+mod window;
 
-pub use nat::{Manip, NatRange};
-
-use crate::packet::Address;
+pub use nat::{Bind, Manip, NatRange};
+pub use table::{Confirm, Conntrack, Entry, ProtoTrack};
+pub use window::Window;
 
 /// An entry, confirmed or not, by its place in the table of the namespace.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct CtId(pub u32);
+
+/// Direction of a packet within its flow.
+///
+/// Models: enum ip_conntrack_dir.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Dir {
+    /// As the first packet.
+    #[default]
+    Original = 0,
+    /// As the answer.
+    Reply = 1,
+}
+
+impl Dir {
+    /// 0 for the original direction, 1 for the reply.
+    #[inline]
+    pub fn index(self) -> usize {
+        self as usize
+    }
+
+    /// The other direction.
+    #[inline]
+    #[must_use]
+    pub fn other(self) -> Dir {
+        match self {
+            Dir::Original => Dir::Reply,
+            Dir::Reply => Dir::Original,
+        }
+    }
+}
 
 /// What a packet is to its flow.
 ///
@@ -34,6 +81,18 @@ impl CtInfo {
     #[inline]
     pub fn is_reply(self) -> bool {
         matches!(self, CtInfo::EstablishedReply | CtInfo::RelatedReply)
+    }
+
+    /// The direction.
+    #[inline]
+    pub fn dir(self) -> Dir {
+        if self.is_reply() { Dir::Reply } else { Dir::Original }
+    }
+
+    /// Whether the packet is an ICMP error about the flow.
+    #[inline]
+    pub fn is_related(self) -> bool {
+        matches!(self, CtInfo::Related | CtInfo::RelatedReply)
     }
 }
 
@@ -71,8 +130,12 @@ impl CtStatus {
     pub const SRC_NAT_DONE: CtStatus = CtStatus(1 << 7);
     /// IPS_DST_NAT_DONE.
     pub const DST_NAT_DONE: CtStatus = CtStatus(1 << 8);
-    /// IPS_DYING.
+    /// IPS_DYING: out of the table, or about to be.
     pub const DYING: CtStatus = CtStatus(1 << 9);
+    /// IPS_FIXED_TIMEOUT: packets do not prolong its life.
+    pub const FIXED_TIMEOUT: CtStatus = CtStatus(1 << 10);
+    /// IPS_NAT_CLASH: known by its reply tuple alone, since another flow has its original one.
+    pub const NAT_CLASH: CtStatus = CtStatus(1 << 12);
 
     /// Whether all bits of `other` are set.
     #[inline]
@@ -98,23 +161,6 @@ pub struct CtView {
     pub tracked: bool,
 }
 
-/// The flows of a namespace.
-#[derive(Clone, Debug)]
-pub struct Conntrack<A> {
-    family: std::marker::PhantomData<A>,
-}
-
-impl<A: Address> Default for Conntrack<A> {
-    fn default() -> Self {
-        Conntrack { family: std::marker::PhantomData }
-    }
-}
-
-impl<A: Address> Conntrack<A> {
-    /// Forgets an entry that was made for a packet and never confirmed.
-    pub fn release_unconfirmed(&mut self, _id: CtId) {}
-}
-
 /// An entry at one moment, for listings and the trace.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CtSnapshot {
@@ -128,4 +174,6 @@ pub struct CtSnapshot {
     pub status: CtStatus,
     /// Mark.
     pub mark: u32,
+    /// When it expires, unless a packet comes before: from then on it is not listed any more, and no other write says so.
+    pub expires: crate::linux::Time,
 }
