@@ -19,6 +19,7 @@ mod manip;
 pub mod nat;
 pub mod output;
 pub mod reject;
+pub mod syscall;
 pub mod tcp;
 pub mod walk;
 

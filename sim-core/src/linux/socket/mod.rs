@@ -224,6 +224,24 @@ impl<A: Address> Sockets<A> {
         }
     }
 
+    /// Gives a connection that came in both of its ends. It shares the listener's port and does not stand in its way.
+    pub fn establish(&mut self, id: SocketId, local: Endpoint<A>, remote: Endpoint<A>) {
+        if let Some(s) = self.all.get_mut(&id) {
+            s.local = local;
+            self.connect(id, remote);
+        }
+    }
+
+    /// Frees the ends of a connection that is over, while its program still holds the socket (inet_unhash).
+    pub fn unhash(&mut self, id: SocketId) {
+        let Some(s) = self.all.get(&id) else { return };
+        let (kind, local, remote) = (s.kind, s.local, s.remote);
+        self.unlink(kind, local.port, id);
+        if let Some(key) = remote.map(|r| (kind, local, r)).filter(|k| self.connected.get(k) == Some(&id)) {
+            self.connected.remove(&key);
+        }
+    }
+
     fn unlink(&mut self, kind: SocketKind, port: u16, id: SocketId) {
         if let Some(v) = self.bound.get_mut(&(kind, port)) {
             v.retain(|x| *x != id);
@@ -235,15 +253,9 @@ impl<A: Address> Sockets<A> {
 
     /// Takes the socket away.
     pub fn close(&mut self, id: SocketId) -> Option<Socket<A>> {
-        let s = self.all.remove(&id)?;
-        if s.local.port != 0 {
-            self.unlink(s.kind, s.local.port, id);
-        }
-        if let Some(remote) = s.remote {
-            self.connected.remove(&(s.kind, s.local, remote));
-        }
+        self.unhash(id);
         self.icmp.retain(|x| *x != id);
-        Some(s)
+        self.all.remove(&id)
     }
 
     /// The socket that a packet from `remote` to `local` is for: a connected one, else the best bound one
