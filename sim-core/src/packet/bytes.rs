@@ -16,6 +16,11 @@ impl Bytes {
     pub fn filled(value: u8, n: usize) -> Self {
         vec![value; n].into()
     }
+
+    /// The bytes to be changed in place; copied first if they are shared.
+    pub fn to_mut(&mut self) -> &mut [u8] {
+        self.0.as_mut().map_or(&mut [], |b| Arc::make_mut(b))
+    }
 }
 
 impl Deref for Bytes {

@@ -146,6 +146,11 @@ impl Icmpv6 {
         }
     }
 
+    /// The second word of the header.
+    pub(super) fn rest(&self) -> [u8; 4] {
+        self.parts().0
+    }
+
     /// The second word of the header, the target that neighbour discovery has next, and the rest.
     fn parts(&self) -> ([u8; 4], Option<&Ipv6Addr>, &Bytes) {
         match &self.kind {
@@ -164,7 +169,7 @@ impl Icmpv6 {
     fn header(&self, checksum: u16) -> [u8; Self::HEADER_LEN] {
         let (kind, code) = self.type_code();
         let [a, b] = checksum.to_be_bytes();
-        let [c, d, e, f] = self.parts().0;
+        let [c, d, e, f] = self.rest();
         [kind, code, a, b, c, d, e, f]
     }
 

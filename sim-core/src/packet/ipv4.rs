@@ -77,6 +77,22 @@ impl Ipv4Header {
         h
     }
 
+    /// The fields in the 20 bytes, whatever version and header length they say; `right` is the right checksum.
+    pub(super) fn read(h: &[u8; Ipv4Packet::HEADER_LEN], right: u16) -> Self {
+        let flags = u16::from_be_bytes([h[6], h[7]]);
+        Ipv4Header {
+            tos: h[1],
+            id: u16::from_be_bytes([h[4], h[5]]),
+            dont_fragment: flags & 0x4000 != 0,
+            more_fragments: flags & 0x2000 != 0,
+            fragment_offset: flags << 3,
+            ttl: h[8],
+            src: Ipv4Addr::new(h[12], h[13], h[14], h[15]),
+            dst: Ipv4Addr::new(h[16], h[17], h[18], h[19]),
+            checksum_error: u16::from_be_bytes([h[10], h[11]]) ^ right,
+        }
+    }
+
     /// What the transport checksums of the packet cover besides.
     #[inline]
     pub fn pseudo(&self) -> PseudoHeader {
@@ -133,20 +149,10 @@ impl Ipv4Packet {
         if flags & 0x8000 != 0 {
             return Err(DecodeError::untyped("ipv4", 6, "reserved flag", "0", 1u8));
         }
-        let mut header = Ipv4Header {
-            tos: h[1],
-            id: u16::from_be_bytes([h[4], h[5]]),
-            dont_fragment: flags & 0x4000 != 0,
-            more_fragments: flags & 0x2000 != 0,
-            fragment_offset: flags << 3,
-            ttl: h[8],
-            src: Ipv4Addr::new(h[12], h[13], h[14], h[15]),
-            dst: Ipv4Addr::new(h[16], h[17], h[18], h[19]),
-            checksum_error: 0,
-        };
+        let mut header = Ipv4Header::read(h, 0);
         let protocol = Protocol(h[9]);
-        let right = header.bytes(protocol, usize::from(total_len));
-        header.checksum_error = u16::from_be_bytes([h[10], h[11]]) ^ u16::from_be_bytes([right[10], right[11]]);
+        let right = Ipv4Header { checksum_error: 0, ..header }.bytes(protocol, usize::from(total_len));
+        header.checksum_error ^= u16::from_be_bytes([right[10], right[11]]);
         let rest = &bytes[Self::HEADER_LEN..usize::from(total_len)];
         let body = if flags & 0x3fff != 0 {
             Body::Fragment { protocol, bytes: rest.into() }

@@ -44,6 +44,23 @@ impl Ipv6Packet {
 }
 
 impl Ipv6Header {
+    /// The fields in the 40 bytes, whatever version they say.
+    pub(super) fn read(h: &[u8; Ipv6Packet::HEADER_LEN]) -> Self {
+        let first = u32::from_be_bytes([h[0], h[1], h[2], h[3]]);
+        let address = |at: usize| {
+            let mut a = [0u8; 16];
+            a.copy_from_slice(&h[at..at + 16]);
+            Ipv6Addr::from(a)
+        };
+        Ipv6Header {
+            traffic_class: (first >> 20) as u8,
+            flow_label: first & 0x000f_ffff,
+            hop_limit: h[7],
+            src: address(8),
+            dst: address(24),
+        }
+    }
+
     /// What the transport checksums of the packet cover besides.
     #[inline]
     pub fn pseudo(&self) -> PseudoHeader {
@@ -79,24 +96,12 @@ impl Ipv6Packet {
         let Some((h, rest)) = bytes.split_first_chunk::<{ Self::HEADER_LEN }>() else {
             return Err(DecodeError::short("ipv6", Self::HEADER_LEN, bytes.len()));
         };
-        let first = u32::from_be_bytes([h[0], h[1], h[2], h[3]]);
-        if first >> 28 != 6 {
-            return Err(DecodeError::field("ipv6", 0, "version", "6", first >> 28));
+        if h[0] >> 4 != 6 {
+            return Err(DecodeError::field("ipv6", 0, "version", "6", h[0] >> 4));
         }
         let len = usize::from(u16::from_be_bytes([h[4], h[5]]));
         let Some(rest) = rest.get(..len) else { return Err(DecodeError::short("ipv6", Self::HEADER_LEN + len, bytes.len())) };
-        let address = |at: usize| {
-            let mut a = [0u8; 16];
-            a.copy_from_slice(&h[at..at + 16]);
-            Ipv6Addr::from(a)
-        };
-        let header = Ipv6Header {
-            traffic_class: (first >> 20) as u8,
-            flow_label: first & 0x000f_ffff,
-            hop_limit: h[7],
-            src: address(8),
-            dst: address(24),
-        };
+        let header = Ipv6Header::read(h);
         Ok(Ipv6Packet { header, body: Body::decode(Protocol(h[6]), rest, header.pseudo()) })
     }
 }

@@ -30,7 +30,9 @@ pub mod ipv4;
 pub mod ipv6;
 pub mod mac;
 pub mod prefix;
+pub mod quoted;
 pub mod tcp;
+pub mod tcp_options;
 pub mod tuple;
 pub mod udp;
 
@@ -49,6 +51,7 @@ pub use mac::Mac;
 pub use prefix::Prefix;
 pub use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 pub use tcp::{Tcp, TcpFlags, TcpOptions};
+pub use tcp_options::{TcpOption, TcpOptionSet};
 pub use tuple::{Endpoint, L4, Tuple};
 pub use udp::Udp;
 

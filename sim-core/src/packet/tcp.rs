@@ -22,6 +22,11 @@ impl TcpFlags {
     /// The urgent pointer counts.
     pub const URG: TcpFlags = TcpFlags(0x20);
 
+    /// ECN echo.
+    pub const ECE: TcpFlags = TcpFlags(0x40);
+    /// Congestion window reduced.
+    pub const CWR: TcpFlags = TcpFlags(0x80);
+
     /// Whether all bits of `other` are set.
     #[inline]
     pub const fn has(self, other: TcpFlags) -> bool {
@@ -37,10 +42,10 @@ impl TcpFlags {
 }
 
 impl fmt::Display for TcpFlags {
-    /// As tcpdump prints them: `S`, `S.`, `P.`, `F.`, `R`, `.`, `none`.
+    /// As tcpdump prints them: `S`, `S.`, `P.`, `F.`, `R`, `.`, `SEW`, `none`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut any = false;
-        for (bit, c) in [(Self::SYN, 'S'), (Self::FIN, 'F'), (Self::RST, 'R'), (Self::PSH, 'P'), (Self::URG, 'U'), (Self::ACK, '.')] {
+        for (bit, c) in "FSRP.UEW".chars().enumerate().map(|(n, c)| (TcpFlags(1 << n), c)) {
             if self.has(bit) {
                 write!(f, "{c}")?;
                 any = true;
