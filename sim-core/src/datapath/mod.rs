@@ -12,15 +12,26 @@
 //!
 //! A namespace is handed a packet or a timer and returns effects; it never sees another namespace, a wire or a clock.
 
+pub mod arp;
+pub mod br_netfilter;
+pub mod bridge;
 pub mod conntrack;
+pub mod forward;
 pub mod hook;
+pub mod icmp;
+pub mod ip_input;
 pub mod ipt_do_table;
-mod manip;
 pub mod nat;
+pub mod neighbour;
+pub mod nf_hook;
 pub mod output;
+pub mod receive;
 pub mod reject;
+pub mod route;
 pub mod syscall;
 pub mod tcp;
+pub mod transmit;
+pub mod udp;
 pub mod walk;
 
 pub use hook::{HookState, NfVerdict};

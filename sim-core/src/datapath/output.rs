@@ -1,10 +1,19 @@
-//! Packets made on this host, on their way out.
+//! Packets on their way out: those made on this host, and those that are passed on.
+//!
+//! Models: net/ipv4/ip_output.c __ip_local_out, ip_output, ip_finish_output, ip_do_fragment.
+//! Spec: RFC 791 section 3.2 (fragmentation).
+//! Simplifies: identifications count up per namespace; packets with DF carry 0.
 
+use super::hook::{HookState, NfVerdict};
+use super::route::{Dst, find_output};
 use super::walk::Walk;
+use crate::linux::fib::RouteType;
+use crate::linux::netfilter::Hook;
+use crate::linux::skb::Skb;
 use crate::linux::socket::PmtuDisc;
-use crate::linux::{Errno, FlowId, IfIndex, SocketId};
-use crate::packet::{Body, Ipv4Addr};
-use crate::trace::Tracer;
+use crate::linux::{Errno, FlowId, IfIndex, PacketId, SocketId};
+use crate::packet::{Body, Bytes, Ipv4Addr, Ipv4Header, Ipv4Packet, Net};
+use crate::trace::{Change, DropReason, Evidence, Tracer};
 
 /// What the sender of a packet decides.
 #[derive(Clone, Copy, Debug)]
@@ -33,14 +42,158 @@ pub struct SendSpec {
 ///
 /// # Errors
 /// ENETUNREACH, EHOSTUNREACH, EACCES, EINVAL as the route says.
-pub fn route_for<T: Tracer>(_w: &mut Walk<'_, T>, _spec: &SendSpec) -> Result<(Ipv4Addr, u32), Errno> {
-    Err(Errno::ENETUNREACH)
+pub fn route_for<T: Tracer>(w: &mut Walk<'_, T>, spec: &SendSpec) -> Result<(Ipv4Addr, u32), Errno> {
+    let (found, result) = find_output(&w.ns.config, spec.src, spec.dst, spec.oif);
+    match result {
+        Ok((dst, src)) => Ok((src, w.path_mtu(spec.dst, dst.mtu))),
+        Err(e) => {
+            if T::ON {
+                // no packet is made; the lookup that failed is told as that of the packet that would have been
+                w.ids.last_packet += 1;
+                let id = PacketId(w.ids.last_packet);
+                w.trace.packet(id, w.cause, PacketId::NONE, spec.flow);
+                let cause = std::mem::replace(&mut w.cause, id);
+                w.route_output_step(None, spec.dst, &found, &Err(e));
+                w.cause = cause;
+            }
+            Err(e)
+        }
+    }
 }
 
 /// Sends a packet of this host (ip_route_output, ip_local_out and all that follows).
 ///
 /// # Errors
-/// Those of the route lookup; EMSGSIZE; EPERM when OUTPUT dropped it; ENOBUFS.
-pub fn ip_send<T: Tracer>(_w: &mut Walk<'_, T>, _spec: &SendSpec, _body: Body) -> Result<(), Errno> {
-    Err(Errno::ENETUNREACH)
+/// Those of the route lookup; EMSGSIZE; EPERM when OUTPUT dropped it.
+pub fn ip_send<T: Tracer>(w: &mut Walk<'_, T>, spec: &SendSpec, body: Body) -> Result<(), Errno> {
+    let (found, result) = find_output(&w.ns.config, spec.src, spec.dst, spec.oif);
+    let len = (Ipv4Packet::HEADER_LEN + body.len()) as u32;
+    let (src, mtu) = match &result {
+        Ok((dst, src)) if spec.pmtudisc == PmtuDisc::Probe => (*src, dst.mtu),
+        Ok((dst, src)) => (*src, w.path_mtu(spec.dst, dst.mtu)),
+        Err(_) => (spec.src, u32::MAX),
+    };
+    let too_long = len > mtu;
+    let df = match spec.pmtudisc {
+        PmtuDisc::Dont => false,
+        PmtuDisc::Want => !too_long,
+        PmtuDisc::Do | PmtuDisc::Probe => true,
+    };
+    let id = if df { 0 } else { w.next_ip_id() };
+    let header = Ipv4Header {
+        tos: spec.tos,
+        id,
+        dont_fragment: df,
+        more_fragments: false,
+        fragment_offset: 0,
+        ttl: spec.ttl.unwrap_or(w.ns.config.sysctl.ip_default_ttl),
+        src,
+        dst: if spec.dst.is_unspecified() { Ipv4Addr::LOCALHOST } else { spec.dst },
+        checksum_error: 0,
+    };
+    let mut skb = w.new_skb(Net::Ipv4(Ipv4Packet { header, body }), spec.flow);
+    skb.mark = spec.mark;
+    skb.socket = spec.socket;
+    w.route_output_step(Some(&skb), spec.dst, &found, &result);
+    match result {
+        Err(e) => {
+            w.drop_skb(skb, IfIndex::NONE, DropReason::IpOutNoRoutes);
+            Err(e)
+        }
+        Ok((dst, _)) if too_long && df => {
+            w.drop_skb(skb, dst.oif, DropReason::PktTooBig);
+            Err(Errno::EMSGSIZE)
+        }
+        Ok((dst, _)) => w.ip_local_out(skb, dst),
+    }
+}
+
+/// Sends a packet of this host as it is, header included (IP_HDRINCL).
+///
+/// # Errors
+/// As [`ip_send`].
+pub fn ip_send_raw<T: Tracer>(w: &mut Walk<'_, T>, packet: Ipv4Packet, socket: SocketId, flow: FlowId) -> Result<(), Errno> {
+    let h = packet.header;
+    let (dst, _) = w.route_output(None, Ipv4Addr::UNSPECIFIED, h.dst, IfIndex::NONE)?;
+    if packet.len() as u32 > dst.mtu {
+        return Err(Errno::EMSGSIZE);
+    }
+    let mut skb = w.new_skb(Net::Ipv4(packet), flow);
+    skb.socket = socket;
+    w.ip_local_out(skb, dst)
+}
+
+impl<T: Tracer> Walk<'_, T> {
+    /// The MTU towards `dst`: what was learned of the path, at most the route's.
+    pub fn path_mtu(&self, dst: Ipv4Addr, route: u32) -> u32 {
+        match self.ns.pmtu.get(&dst) {
+            Some((mtu, until)) if *until > self.now => route.min(*mtu),
+            _ => route,
+        }
+    }
+
+    /// An identification for a packet that may be cut (ip_select_ident).
+    pub(super) fn next_ip_id(&mut self) -> u16 {
+        self.ns.ip_id = self.ns.ip_id.wrapping_add(1);
+        self.ns.ip_id
+    }
+
+    /// Through OUTPUT and on (__ip_local_out).
+    ///
+    /// # Errors
+    /// EPERM when OUTPUT dropped it.
+    pub(super) fn ip_local_out(&mut self, mut skb: Box<Skb>, mut dst: Dst) -> Result<(), Errno> {
+        let state = HookState { hook: Hook::Output, iif: IfIndex::NONE, oif: dst.oif };
+        match self.nf_hook(&mut skb, &state, Some(&mut dst)) {
+            NfVerdict::Accept => {
+                self.ip_output(skb, IfIndex::NONE, &dst);
+                Ok(())
+            }
+            _ => {
+                self.drop_skb(skb, dst.oif, DropReason::NetfilterDrop);
+                Err(Errno::EPERM)
+            }
+        }
+    }
+
+    /// Through POSTROUTING, cut to size, and to the neighbour (ip_output). `iif` is set for packets that are passed on.
+    pub(super) fn ip_output(&mut self, mut skb: Box<Skb>, iif: IfIndex, dst: &Dst) {
+        let state = HookState { hook: Hook::Postrouting, iif, oif: dst.oif };
+        if self.nf_hook(&mut skb, &state, None) != NfVerdict::Accept {
+            return self.drop_skb(skb, dst.oif, DropReason::NetfilterDrop);
+        }
+        let Some(p) = skb.frame.ipv4() else { return };
+        let to = p.header.dst;
+        let mtu = if skb.forwarded { dst.mtu } else { self.path_mtu(to, dst.mtu) };
+        skb.local_route = dst.kind == RouteType::Local;
+        let next_hop = dst.gateway.unwrap_or(to);
+        if p.len() as u32 > mtu && !p.header.dont_fragment {
+            return self.ip_do_fragment(skb, dst.oif, next_hop, mtu);
+        }
+        self.neigh_output(skb, dst.oif, next_hop);
+    }
+
+    /// Cuts a packet into parts of at most `mtu` bytes (ip_do_fragment).
+    fn ip_do_fragment(&mut self, skb: Box<Skb>, oif: IfIndex, next_hop: Ipv4Addr, mtu: u32) {
+        let Some(whole) = skb.frame.ipv4() else { return };
+        let room = (mtu as usize).saturating_sub(Ipv4Packet::HEADER_LEN) & !7;
+        if room == 0 {
+            return self.drop_skb(skb, oif, DropReason::PktTooBig);
+        }
+        let bytes = whole.encode();
+        let data = &bytes[Ipv4Packet::HEADER_LEN.min(bytes.len())..];
+        let (header, protocol) = (whole.header, whole.body.protocol());
+        let last_offset = header.fragment_offset;
+        let count = data.len().div_ceil(room);
+        self.step(&skb, oif, Evidence::Fragment { mtu, parts: u16::try_from(count).unwrap_or(u16::MAX) });
+        for (i, part) in data.chunks(room).enumerate() {
+            let mut copy = self.clone_skb(&skb);
+            let mut h = header;
+            h.fragment_offset = last_offset.saturating_add(u16::try_from(i * room).unwrap_or(u16::MAX));
+            h.more_fragments = header.more_fragments || i + 1 < count;
+            copy.frame.net = Net::Ipv4(Ipv4Packet { header: h, body: Body::Fragment { protocol, bytes: Bytes::from(part) } });
+            self.changed(&mut copy, |s| Change::Whole(Box::new(s.frame.clone())));
+            self.neigh_output(copy, oif, next_hop);
+        }
+    }
 }

@@ -19,7 +19,7 @@ pub enum Timer {
 }
 
 /// What a namespace wants done outside of it.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub enum Effect {
     /// Hand the frame to what the device is attached to.
     Transmit(IfIndex, Box<Skb>),
@@ -30,7 +30,7 @@ pub enum Effect {
 }
 
 /// The effects of one event, in order.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Effects(pub Vec<Effect>);
 
 /// Numbers that are handed out in a run.

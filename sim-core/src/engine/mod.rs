@@ -12,11 +12,17 @@
 //! The engine alone owns time, randomness and wires. It hands one event to one namespace, takes the effects, and
 //! turns them into further events. It does not know how rules match.
 
+pub mod build;
+pub mod drive;
 pub mod flow;
+pub mod guard;
+pub mod program;
+pub mod queue;
 pub mod run;
 pub mod wire;
 pub mod world;
 
+pub use drive::Engine;
 pub use flow::{FlowKind, FlowRecord, FlowSpec, Start};
 pub use run::Run;
 pub use wire::{LinkProps, SegmentId};

@@ -1,7 +1,13 @@
 //! Everything there is: hosts, namespaces, wires, programs, and what was done to them.
 
+use super::guard::Guard;
+use super::program::Slot;
+use super::queue::Queue;
+use super::wire::Wires;
+use crate::datapath::{Effects, Ids};
 use crate::linux::id::OpId;
-use crate::linux::{Netns, NetnsId, Op, Time};
+use crate::linux::rng::Rng;
+use crate::linux::{FlowId, Netns, NetnsId, Op, Time};
 use std::sync::Arc;
 
 /// A host, by its place in the world.
@@ -52,7 +58,7 @@ pub struct OpRecord {
 }
 
 /// Everything there is. Cloning it is cheap: namespaces are shared until they change.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct World {
     /// Hosts, in order of addition.
     pub hosts: Vec<Host>,
@@ -64,9 +70,52 @@ pub struct World {
     pub now: Time,
     /// Commands that were applied, in order; [`OpId`] n stands at n - 1.
     pub ops: Vec<Arc<OpRecord>>,
+    /// Wires and segments.
+    pub wires: Wires,
+    /// Programs, by number.
+    pub(super) programs: Vec<Arc<Slot>>,
+    /// What will happen.
+    pub(super) queue: Queue,
+    /// Chance.
+    pub(super) rng: Rng,
+    /// Numbers that are handed out.
+    pub(super) ids: Ids,
+    /// The last flow's number.
+    pub(super) last_flow: FlowId,
+    /// The last hardware address's number.
+    pub(super) last_mac: u64,
+    /// Ends storms.
+    pub guard: Guard,
+    /// Effects of the event at hand; kept for its memory.
+    pub(super) effects: Effects,
 }
 
 impl World {
+    /// An empty world with that seed.
+    pub fn new(seed: u64) -> Self {
+        World {
+            hosts: Vec::new(),
+            netns: Vec::new(),
+            info: Vec::new(),
+            now: Time::ZERO,
+            ops: Vec::new(),
+            wires: Wires::default(),
+            programs: Vec::new(),
+            queue: Queue::default(),
+            rng: Rng::new(seed),
+            ids: Ids::default(),
+            last_flow: FlowId::NONE,
+            last_mac: 0,
+            guard: Guard::default(),
+            effects: Effects::default(),
+        }
+    }
+
+    /// The seed of the world.
+    pub fn seed(&self) -> u64 {
+        self.rng.seed()
+    }
+
     /// The namespace `id`.
     pub fn ns(&self, id: NetnsId) -> Option<&Netns> {
         self.netns.get(id.0 as usize).map(|n| &**n)

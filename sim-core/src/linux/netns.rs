@@ -40,18 +40,27 @@ pub struct Netns {
     pub pmtu: HotMap<Ipv4Addr, (u32, Time)>,
 }
 
-/// What limits the rate of ICMP errors.
+/// What limits the rate of ICMP errors and redirects.
 ///
-/// Models: net/ipv4/icmp.c icmp_global_allow, net/ipv4/inetpeer.c inet_peer_xrlim_allow,
-/// and the bucket of error routes in net/ipv4/route.c ip_error.
+/// Models: net/ipv4/icmp.c icmp_global_allow; net/ipv4/inetpeer.c inet_peer_xrlim_allow, and net/ipv4/route.c
+/// ip_error and ip_rt_send_redirect, which all three draw from one bucket per peer.
 #[derive(Clone, Debug, Default)]
 pub struct IcmpLimits {
     /// The bucket of all destinations: (tokens, when last filled).
     pub global: Option<(u32, Time)>,
-    /// Per peer, for all ICMP errors: (tokens in nanoseconds, when last asked).
-    pub peers: HotMap<Ipv4Addr, (u64, Time)>,
-    /// Per peer, for errors of error routes.
-    pub error_routes: HotMap<Ipv4Addr, (u64, Time)>,
+    /// Per peer.
+    pub peers: HotMap<Ipv4Addr, PeerLimit>,
+}
+
+/// The bucket of one peer (struct inet_peer).
+#[derive(Clone, Copy, Debug, Default)]
+pub struct PeerLimit {
+    /// `rate_tokens`, in nanoseconds.
+    pub tokens: u64,
+    /// `rate_last`.
+    pub last: Time,
+    /// `n_redirects`.
+    pub redirects: u32,
 }
 
 impl Netns {

@@ -4,7 +4,7 @@
 
 use super::conntrack::CtRef;
 use super::id::{FlowId, IfIndex, PacketId, SocketId, VersionId};
-use crate::packet::{Ethernet, Frame, Net};
+use crate::packet::{Ethernet, Frame, Mac, Net};
 
 /// Whom a received frame is for, from its destination hardware address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
@@ -39,6 +39,8 @@ pub struct NfBridge {
     pub in_prerouting: bool,
     /// Destination before the hooks, to see whether DNAT changed it.
     pub daddr: u32,
+    /// Source of the frame before the neighbour code wrote its own (`neigh_header`).
+    pub source: Mac,
     /// `bridged_dnat`: the frame stays at layer 2 after DNAT and waits for its neighbour.
     pub bridged_dnat: bool,
 }
@@ -50,6 +52,8 @@ pub struct Skb {
     pub frame: Frame,
     /// Its number in the run. A copy made by flooding gets its own.
     pub id: PacketId,
+    /// The packet of which this is a copy, a copy of a copy, …; itself for an original.
+    pub origin: PacketId,
     /// The state of its headers, when a trace is kept.
     pub version: VersionId,
     /// The flow it belongs to.
@@ -68,6 +72,8 @@ pub struct Skb {
     pub socket: SocketId,
     /// Whether the routed output forwards somebody else's packet (IPSKB_FORWARDED).
     pub forwarded: bool,
+    /// The route that it was sent with leads to this host: over `lo` it is not looked up again (skb_valid_dst).
+    pub local_route: bool,
 }
 
 impl Skb {
@@ -76,6 +82,7 @@ impl Skb {
         Skb {
             frame: Frame { eth: Ethernet::default(), net },
             id,
+            origin: id,
             version: VersionId::NONE,
             flow,
             mark: 0,
@@ -85,6 +92,7 @@ impl Skb {
             bridge: None,
             socket: SocketId::NONE,
             forwarded: false,
+            local_route: false,
         }
     }
 }

@@ -1,0 +1,49 @@
+//! The last stage: a frame is handed to its device.
+//!
+//! Models: net/core/dev.c __dev_queue_xmit (devices without a queue), drivers/net/loopback.c, net/bridge/br_device.c br_dev_xmit.
+//! Simplifies: no traffic control, no egress hook.
+
+use super::walk::{Effect, Walk};
+use crate::linux::IfIndex;
+use crate::linux::device::{Attach, DeviceKind};
+use crate::linux::skb::Skb;
+use crate::packet::Net;
+use crate::trace::{DropReason, Evidence, Tracer};
+
+/// Length of the network packet in a frame, in bytes: what an MTU limits.
+#[inline]
+pub fn net_len(skb: &Skb) -> u32 {
+    match &skb.frame.net {
+        Net::Ipv4(p) => p.len() as u32,
+        Net::Arp(_) => 28,
+        Net::Ipv6(p) => p.len() as u32,
+        Net::Other { payload, .. } => payload.len() as u32,
+    }
+}
+
+impl<T: Tracer> Walk<'_, T> {
+    /// Hands a frame with a complete link header to `dev` (dev_queue_xmit).
+    pub fn dev_queue_xmit(&mut self, skb: Box<Skb>, dev: IfIndex) {
+        let Some(device) = self.ns.config.devices.get(dev) else {
+            return self.drop_skb(skb, dev, DropReason::DevReady);
+        };
+        let bridge = matches!(device.kind, DeviceKind::Bridge(_));
+        let swallows = matches!(device.kind, DeviceKind::Dummy);
+        if !device.up || !(device.carrier || bridge || swallows) {
+            return self.drop_skb(skb, dev, DropReason::DevReady);
+        }
+        let attached = device.attach != Attach::None;
+        if T::ON {
+            let len = net_len(&skb);
+            self.step(&skb, dev, Evidence::Transmit { len });
+        }
+        if bridge {
+            self.br_dev_xmit(skb, dev);
+        } else if attached {
+            self.effects.0.push(Effect::Transmit(dev, skb));
+        } else {
+            // a dummy swallows the frame: it has been sent as far as anybody can tell
+            self.release_ct(&skb);
+        }
+    }
+}
