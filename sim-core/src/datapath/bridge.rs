@@ -70,7 +70,7 @@ impl<T: Tracer> Walk<'_, T> {
     }
 
     /// Behind the bridge's PRE_ROUTING (br_handle_frame_finish).
-    pub(super) fn br_handle_frame_finish(&mut self, mut skb: Box<Skb>, port: IfIndex) {
+    pub(super) fn br_handle_frame_finish(&mut self, skb: Box<Skb>, port: IfIndex) {
         let config = self.ns.config.clone();
         let Some(p) = config.devices.get(port) else { return };
         let (bridge, learning) = (p.master, p.port.learning);
