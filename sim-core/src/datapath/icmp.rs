@@ -5,7 +5,6 @@
 
 use super::output::{SendSpec, ip_send};
 use super::walk::Walk;
-use crate::linux::conntrack::{CtInfo, CtRef};
 use crate::linux::device::Scope;
 use crate::linux::fib::RouteType;
 use crate::linux::skb::{PktType, Skb};
@@ -279,13 +278,6 @@ impl<T: Tracer> Walk<'_, T> {
 
     /// Sends a packet that belongs to the flow of `about`, in the other direction (nf_ct_attach).
     pub(super) fn send_attached(&mut self, about: &Skb, spec: &SendSpec, body: Body, dst: super::route::Dst) {
-        let ct = about.ct.map(|c| {
-            let info = if c.info.is_reply() { CtInfo::Related } else { CtInfo::RelatedReply };
-            CtRef { id: c.id, info }
-        });
-        if let Some(c) = ct {
-            self.ns.conntrack.hold(c.id);
-        }
         let header = crate::packet::Ipv4Header {
             tos: spec.tos,
             id: if spec.pmtudisc == PmtuDisc::Dont { self.next_ip_id() } else { 0 },
@@ -299,7 +291,7 @@ impl<T: Tracer> Walk<'_, T> {
         };
         let before = std::mem::replace(&mut self.cause, about.id);
         let mut skb = self.new_skb(Net::Ipv4(Ipv4Packet { header, body }), spec.flow);
-        skb.ct = ct;
+        super::conntrack::nf_ct_attach(&mut skb, about);
         skb.mark = spec.mark;
         // an answer that OUTPUT drops is nobody's error
         let _ = self.ip_local_out(skb, dst);

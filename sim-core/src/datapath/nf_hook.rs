@@ -69,7 +69,7 @@ impl<T: Tracer> Walk<'_, T> {
             if verdict == NfVerdict::Accept { self.trace.hook_left(step, skb.version, ct) } else { self.trace.hook_ended(step, ct) }
         }
         if verdict == NfVerdict::Accept && matches!(state.hook, Hook::Input | Hook::Postrouting) && skb.ct.is_some() {
-            ended = nf_conntrack_confirm(self, skb);
+            ended = nf_conntrack_confirm(self, skb, state);
         }
         ended
     }

@@ -161,31 +161,6 @@ pub struct CtView {
     pub tracked: bool,
 }
 
-<<<<<<< HEAD
-=======
-/// The flows of a namespace.
-#[derive(Clone, Debug)]
-pub struct Conntrack<A> {
-    family: std::marker::PhantomData<A>,
-}
-
-impl<A: Address> Default for Conntrack<A> {
-    fn default() -> Self {
-        Conntrack { family: std::marker::PhantomData }
-    }
-}
-
-impl<A: Address> Conntrack<A> {
-    /// Forgets an entry that was made for a packet and never confirmed.
-    pub fn release_unconfirmed(&mut self, _id: CtId) {}
-
-    /// What a rule may see of a packet's flow.
-    pub fn view(&self, _packet: Option<CtRef>) -> CtView {
-        CtView::default()
-    }
-}
-
->>>>>>> 08abc2b (Walk packets through a namespace, and events through the world)
 /// An entry at one moment, for listings and the trace.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CtSnapshot {
