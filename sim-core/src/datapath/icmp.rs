@@ -177,7 +177,7 @@ impl<T: Tracer> Walk<'_, T> {
         let error = SockError { errno, icmp: Some((kind, code)), info: if code == 4 && kind == 3 { u32::from(mtu) } else { 0 }, offender: Some(offender) };
         match (protocol, l4) {
             (Protocol::TCP, L4::Ports { src: sport, dst: dport }) => {
-                let seq = quoted.tcp_seq().unwrap_or(0);
+                let seq = quoted.transport().and_then(|t| t.get(4..8)).map_or(0, |b| u32::from_be_bytes([b[0], b[1], b[2], b[3]]));
                 super::tcp::tcp_v4_err(self, Endpoint::new(src, sport), Endpoint::new(dst, dport), seq, (kind, code, mtu), errno, offender);
             }
             (Protocol::UDP, L4::Ports { src: sport, dst: dport }) => {

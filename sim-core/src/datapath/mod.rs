@@ -21,6 +21,7 @@ pub mod hook;
 pub mod icmp;
 pub mod ip_input;
 pub mod ipt_do_table;
+pub mod manip;
 pub mod nat;
 pub mod neighbour;
 pub mod nf_hook;

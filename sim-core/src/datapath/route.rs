@@ -7,7 +7,7 @@
 use super::walk::Walk;
 use crate::linux::config::Config;
 use crate::linux::device::Scope;
-use crate::linux::fib::{NextHop, Route, RouteType, TableId};
+use crate::linux::fib::{NextHop, Route, RouteType};
 use crate::linux::skb::Skb;
 use crate::linux::{Errno, IfIndex, RowId};
 use crate::packet::Ipv4Addr;
@@ -70,7 +70,6 @@ fn usable(config: &Config, route: &Route<Ipv4Addr>, oif: IfIndex) -> bool {
 /// What a lookup found.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Found {
-    table: TableId,
     row: RowId,
     kind: RouteType,
     hop: Option<NextHop<Ipv4Addr>>,
@@ -81,8 +80,8 @@ pub(super) struct Found {
 /// fib_lookup.
 #[inline]
 fn fib_lookup(config: &Config, dst: Ipv4Addr, oif: IfIndex) -> Option<Found> {
-    let (table, r) = config.fib.lookup(dst, |r| usable(config, r, oif))?;
-    Some(Found { table, row: r.row, kind: r.kind, hop: live_hop(config, r, oif), src: r.src, mtu: r.mtu })
+    let (_, r) = config.fib.lookup(dst, |r| usable(config, r, oif))?;
+    Some(Found { row: r.row, kind: r.kind, hop: live_hop(config, r, oif), src: r.src, mtu: r.mtu })
 }
 
 fn refusal(kind: RouteType) -> Option<Errno> {
@@ -122,7 +121,7 @@ impl<T: Tracer> Walk<'_, T> {
         }
         let evidence = Evidence::RouteLookup {
             input,
-            table: found.map_or(0, |f| f.table.0),
+            dst: Addr32::from(dst),
             row: found.map_or(RowId::NONE, |f| f.row),
             kind: found.map_or(RouteType::Unreachable, |f| f.kind),
             oif: found.and_then(|f| f.hop).map_or(0, |h| h.dev.0 as u16),

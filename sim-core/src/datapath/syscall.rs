@@ -12,7 +12,7 @@ use super::walk::Walk;
 use crate::linux::fib::RouteType;
 use crate::linux::rng::Draw;
 use crate::linux::socket::{Datagram, PmtuDisc, SockError, Socket, SocketKind};
-use crate::linux::{Errno, FlowId, SocketId};
+use crate::linux::{Netns, Errno, FlowId, SocketId};
 use crate::packet::{Body, Bytes, Endpoint, Icmp, Ipv4Addr, Udp};
 use crate::trace::Tracer;
 
@@ -296,26 +296,11 @@ pub fn take_error<T: Tracer>(w: &mut Walk<'_, T>, id: SocketId) -> Option<Errno>
 }
 
 /// Whether the handshake of a TCP socket is over and the connection is not; whether a datagram socket has another end.
-pub fn is_connected<T: Tracer>(w: &Walk<'_, T>, id: SocketId) -> bool {
-    w.ns.sockets.get(id).is_some_and(|s| match s.tcp.as_deref() {
+pub fn is_connected(ns: &Netns, id: SocketId) -> bool {
+    ns.sockets.get(id).is_some_and(|s| match s.tcp.as_deref() {
         Some(t) => t.state.is_synchronized(),
         None => s.kind != SocketKind::Tcp && s.remote.is_some(),
     })
-}
-
-/// getsockname.
-pub fn local<T: Tracer>(w: &Walk<'_, T>, id: SocketId) -> Option<Endpoint<Ipv4Addr>> {
-    w.ns.sockets.get(id).map(|s| s.local)
-}
-
-/// getpeername.
-pub fn peer<T: Tracer>(w: &Walk<'_, T>, id: SocketId) -> Option<Endpoint<Ipv4Addr>> {
-    w.ns.sockets.get(id)?.remote
-}
-
-/// The flow that a socket's packets belong to.
-pub fn flow_of<T: Tracer>(w: &Walk<'_, T>, id: SocketId) -> FlowId {
-    w.ns.sockets.get(id).map_or(FlowId::NONE, |s| s.flow)
 }
 
 /// shutdown(SHUT_WR) for TCP: no more data from here.

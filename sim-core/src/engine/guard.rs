@@ -5,7 +5,8 @@
 
 use crate::linux::{IfIndex, NetnsId, PacketId, Time};
 use petgraph::algo::tarjan_scc;
-use petgraph::graphmap::DiGraphMap;
+use petgraph::graph::{DiGraph, NodeIndex};
+use indexmap::IndexMap;
 
 /// Events at one instant before the run is stopped.
 pub const PER_INSTANT: u64 = 200_000;
@@ -80,12 +81,17 @@ impl Guard {
 
     /// The loop that the remembered frames go round in.
     pub fn storm(&self, at: Time) -> Storm {
-        let mut graph: DiGraphMap<u32, ()> = DiGraphMap::new();
+        let mut graph: DiGraph<u32, ()> = DiGraph::new();
+        let mut nodes: IndexMap<u32, NodeIndex> = IndexMap::new();
         for c in &self.crossings {
-            graph.add_edge(c.from.0.0, c.to.0.0, ());
+            let [a, b] = [c.from.0.0, c.to.0.0].map(|n| *nodes.entry(n).or_insert_with(|| graph.add_node(n)));
+            graph.update_edge(a, b, ());
         }
-        let mut loops: Vec<Vec<u32>> =
-            tarjan_scc(&graph).into_iter().filter(|s| s.len() > 1 || s.iter().any(|n| graph.contains_edge(*n, *n))).collect();
+        let mut loops: Vec<Vec<u32>> = tarjan_scc(&graph)
+            .into_iter()
+            .filter(|s| s.len() > 1 || s.iter().any(|n| graph.contains_edge(*n, *n)))
+            .map(|s| s.into_iter().map(|n| graph[n]).collect())
+            .collect();
         // the one that most frames go round in
         loops.sort_by_key(|members| {
             let inside = |n: NetnsId| members.contains(&n.0);

@@ -4,11 +4,11 @@ use super::queue::{Happening, Queue};
 use super::world::World;
 use crate::apps::{Event, Program, Syscalls};
 use crate::datapath::walk::Walk;
-use crate::datapath::{Effects, Ids, syscall};
+use crate::datapath::{Effects, Ids, output, syscall};
 use crate::linux::rng::{Draw, Rng};
 use crate::linux::socket::{Datagram, PmtuDisc, SockError, SocketKind};
 use crate::linux::{Errno, FlowId, Netns, NetnsId, PacketId, SocketId, Time};
-use crate::packet::{Bytes, Endpoint, Ipv4Addr};
+use crate::packet::{Bytes, Endpoint, Ipv4Addr, Ipv4Packet};
 use crate::trace::Tracer;
 use std::sync::Arc;
 use std::time::Duration;
@@ -77,10 +77,10 @@ impl<T: Tracer> Syscalls for Kernel<'_, T> {
         syscall::set_pmtudisc(&mut self.walk(), socket, mode);
     }
     fn set_recverr(&mut self, socket: SocketId, on: bool) {
-        syscall::set_recverr(&mut self.walk(), socket, on);
+        syscall::set(&mut self.walk(), socket, |s| s.recverr = on);
     }
     fn set_mark(&mut self, socket: SocketId, mark: u32) {
-        syscall::set_mark(&mut self.walk(), socket, mark);
+        syscall::set(&mut self.walk(), socket, |s| s.mark = mark);
     }
     fn bind(&mut self, socket: SocketId, local: Endpoint<Ipv4Addr>) -> Result<(), Errno> {
         syscall::bind(&mut self.walk(), socket, local)
@@ -101,7 +101,10 @@ impl<T: Tracer> Syscalls for Kernel<'_, T> {
         syscall::send_to(&mut self.walk(), socket, to, data)
     }
     fn send_raw(&mut self, packet: &[u8]) -> Result<usize, Errno> {
-        syscall::send_raw(&mut self.walk(), packet)
+        let decoded = Ipv4Packet::decode(packet).map_err(|_| Errno::EINVAL)?;
+        let flow = self.flow;
+        output::ip_send_raw(&mut self.walk(), decoded, SocketId::NONE, flow)?;
+        Ok(packet.len())
     }
     fn recv(&mut self, socket: SocketId) -> Result<Bytes, Errno> {
         syscall::recv(&mut self.walk(), socket)
@@ -116,7 +119,7 @@ impl<T: Tracer> Syscalls for Kernel<'_, T> {
         syscall::take_error(&mut self.walk(), socket)
     }
     fn is_connected(&self, socket: SocketId) -> bool {
-        syscall::is_connected(self.ns, socket)
+        syscall::is_connected(&*self.ns, socket)
     }
     fn local(&self, socket: SocketId) -> Option<Endpoint<Ipv4Addr>> {
         self.ns.sockets.get(socket).map(|s| s.local)
