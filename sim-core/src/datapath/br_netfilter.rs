@@ -56,7 +56,13 @@ impl<T: Tracer> Walk<'_, T> {
         if otherhost {
             skb.pkt_type = PktType::Host;
         }
-        skb.bridge = Some(Box::new(NfBridge { physin: port, pkt_otherhost: otherhost, in_prerouting: true, daddr: daddr.into(), ..NfBridge::default() }));
+        skb.bridge = Some(Box::new(NfBridge {
+            physin: port,
+            pkt_otherhost: otherhost,
+            in_prerouting: true,
+            daddr: daddr.into(),
+            ..NfBridge::default()
+        }));
         let state = HookState { hook: Hook::Prerouting, iif: bridge, oif: IfIndex::NONE };
         if self.nf_hook(&mut skb, &state, None) != NfVerdict::Accept {
             self.drop_skb(skb, bridge, DropReason::NetfilterDrop);

@@ -152,7 +152,14 @@ impl<T: Tracer> Walk<'_, T> {
         }
         let data = Bytes::from(message.encode());
         for id in &ids {
-            let datagram = Datagram { from: Endpoint::new(src, 0), to: Endpoint::new(dst, 0), ttl, data: data.clone(), packet: skb.id, flow: skb.flow };
+            let datagram = Datagram {
+                from: Endpoint::new(src, 0),
+                to: Endpoint::new(dst, 0),
+                ttl,
+                data: data.clone(),
+                packet: skb.id,
+                flow: skb.flow,
+            };
             if let Some(s) = self.ns.sockets.get_mut(*id) {
                 s.queue.push_back(datagram);
             }
@@ -174,7 +181,12 @@ impl<T: Tracer> Walk<'_, T> {
             3 => ERR_CONVERT.get(usize::from(code)).copied().unwrap_or((Errno::EHOSTUNREACH, true)),
             _ => (Errno::EHOSTUNREACH, false),
         };
-        let error = SockError { errno, icmp: Some((kind, code)), info: if code == 4 && kind == 3 { u32::from(mtu) } else { 0 }, offender: Some(offender) };
+        let error = SockError {
+            errno,
+            icmp: Some((kind, code)),
+            info: if code == 4 && kind == 3 { u32::from(mtu) } else { 0 },
+            offender: Some(offender),
+        };
         match (protocol, l4) {
             (Protocol::TCP, L4::Ports { src: sport, dst: dport }) => {
                 let seq = quoted.transport().and_then(|t| t.get(4..8)).map_or(0, |b| u32::from_be_bytes([b[0], b[1], b[2], b[3]]));
@@ -189,9 +201,10 @@ impl<T: Tracer> Walk<'_, T> {
             (Protocol::ICMP, _) => {
                 let ids: Vec<SocketId> = self.ns.sockets.icmp().to_vec();
                 for id in ids {
-                    let fits = self.ns.sockets.get(id).is_some_and(|s| {
-                        (s.local.addr.is_unspecified() || s.local.addr == src) && s.remote.is_none_or(|r| r.addr == dst)
-                    });
+                    let fits =
+                        self.ns.sockets.get(id).is_some_and(|s| {
+                            (s.local.addr.is_unspecified() || s.local.addr == src) && s.remote.is_none_or(|r| r.addr == dst)
+                        });
                     if fits {
                         self.socket_error(skb, id, error.clone(), fatal);
                     }

@@ -118,5 +118,4 @@ impl<T: Tracer> Walk<'_, T> {
             }
         }
     }
-
 }

@@ -296,7 +296,16 @@ impl<T: Tracer> Walk<'_, T> {
     }
 
     /// Learns or confirms an entry from an ARP packet (neigh_update). Creates it if `create` says so.
-    pub(super) fn neigh_update(&mut self, dev: IfIndex, addr: Ipv4Addr, mac: Mac, state: NudState, overrides: bool, create: bool, by: &Skb) {
+    pub(super) fn neigh_update(
+        &mut self,
+        dev: IfIndex,
+        addr: Ipv4Addr,
+        mac: Mac,
+        state: NudState,
+        overrides: bool,
+        create: bool,
+        by: &Skb,
+    ) {
         let now = self.now;
         let Some(params) = self.ns.config.devices.get(dev).map(|d| d.neigh.clone()) else { return };
         let existing = self.ns.neigh.get(dev, addr).map(|n| (n.state, n.mac));

@@ -53,8 +53,15 @@ impl<T: Tracer> Walk<'_, T> {
             let dev = if state.iif.is_some() { state.iif } else { state.oif };
             let ct = CtCode::from(self.ns.conntrack.view(skb.ct));
             let after = if idle { skb.version } else { crate::linux::VersionId::NONE };
-            let evidence =
-                Evidence::Hook { family: NfFamily::Ip, hook: state.hook, iif: state.iif.0 as u16, oif: state.oif.0 as u16, after, ct, mark: skb.mark };
+            let evidence = Evidence::Hook {
+                family: NfFamily::Ip,
+                hook: state.hook,
+                iif: state.iif.0 as u16,
+                oif: state.oif.0 as u16,
+                after,
+                ct,
+                mark: skb.mark,
+            };
             Some(self.step(skb, dev, evidence))
         } else {
             None

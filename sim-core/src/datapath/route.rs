@@ -106,12 +106,7 @@ pub fn select_addr(config: &Config, dev: IfIndex, dst: Ipv4Addr, scope: Scope) -
     if let Some(a) = fitting().find(|a| dst.is_unspecified() || a.holds(dst)).or_else(|| fitting().next()) {
         return Some(a.local);
     }
-    config
-        .devices
-        .iter()
-        .flat_map(|d| d.addrs.iter())
-        .find(|a| !a.secondary && a.scope != Scope::Link && a.scope <= scope)
-        .map(|a| a.local)
+    config.devices.iter().flat_map(|d| d.addrs.iter()).find(|a| !a.secondary && a.scope != Scope::Link && a.scope <= scope).map(|a| a.local)
 }
 
 impl<T: Tracer> Walk<'_, T> {
@@ -201,7 +196,13 @@ impl<T: Tracer> Walk<'_, T> {
     }
 
     /// Records what [`find_output`] found.
-    pub(super) fn route_output_step(&mut self, skb: Option<&Skb>, dst: Ipv4Addr, found: &Option<Found>, result: &Result<(Dst, Ipv4Addr), Errno>) {
+    pub(super) fn route_output_step(
+        &mut self,
+        skb: Option<&Skb>,
+        dst: Ipv4Addr,
+        found: &Option<Found>,
+        result: &Result<(Dst, Ipv4Addr), Errno>,
+    ) {
         if T::ON {
             let chosen = result.as_ref().map_or(Ipv4Addr::UNSPECIFIED, |(_, s)| *s);
             self.route_step(skb, IfIndex::NONE, false, found.as_ref(), dst, chosen);
@@ -216,7 +217,8 @@ pub(super) fn find_output(config: &Config, src: Ipv4Addr, dst: Ipv4Addr, oif: If
     let result = match &found {
         None if oif.is_some() && config.devices.get(oif).is_some_and(|d| d.up) => {
             // a packet bound to a device goes out by it even without a route: the destination is taken to be on the link
-            let chosen = if src.is_unspecified() { select_addr(config, oif, Ipv4Addr::UNSPECIFIED, Scope::Link).unwrap_or(src) } else { src };
+            let chosen =
+                if src.is_unspecified() { select_addr(config, oif, Ipv4Addr::UNSPECIFIED, Scope::Link).unwrap_or(src) } else { src };
             let mtu = config.devices.get(oif).map_or(1500, |d| d.mtu);
             Ok((Dst { kind: RouteType::Unicast, oif, gateway: None, mtu, redirect: false }, chosen))
         }

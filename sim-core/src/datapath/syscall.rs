@@ -12,7 +12,7 @@ use super::walk::Walk;
 use crate::linux::fib::RouteType;
 use crate::linux::rng::Draw;
 use crate::linux::socket::{Datagram, PmtuDisc, SockError, Socket, SocketKind};
-use crate::linux::{Netns, Errno, FlowId, SocketId};
+use crate::linux::{Errno, FlowId, Netns, SocketId};
 use crate::packet::{Body, Bytes, Endpoint, Icmp, Ipv4Addr, Udp};
 use crate::trace::Tracer;
 

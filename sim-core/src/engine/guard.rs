@@ -4,9 +4,9 @@
 //! frames that moved last are looked at: the places that they can go round and round between are the loop.
 
 use crate::linux::{IfIndex, NetnsId, PacketId, Time};
+use indexmap::IndexMap;
 use petgraph::algo::tarjan_scc;
 use petgraph::graph::{DiGraph, NodeIndex};
-use indexmap::IndexMap;
 
 /// Events at one instant before the run is stopped.
 pub const PER_INSTANT: u64 = 200_000;

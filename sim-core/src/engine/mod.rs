@@ -12,7 +12,6 @@
 //! The engine alone owns time, randomness and wires. It hands one event to one namespace, takes the effects, and
 //! turns them into further events. It does not know how rules match.
 
-
 pub mod drive;
 pub mod flow;
 pub mod guard;

@@ -101,5 +101,11 @@ impl Xtables {
         self.tables[kind as usize].as_ref()
     }
 }
-impl Xtables { pub fn is_empty(&self) -> bool { self.tables.iter().all(|t| t.is_none()) }
-pub fn needs_conntrack(&self) -> bool { false } }
+impl Xtables {
+    pub fn is_empty(&self) -> bool {
+        self.tables.iter().all(|t| t.is_none())
+    }
+    pub fn needs_conntrack(&self) -> bool {
+        false
+    }
+}
