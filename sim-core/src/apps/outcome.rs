@@ -1,5 +1,6 @@
 //! What a program saw in the end.
 
+use crate::linux::socket::SockError;
 use crate::linux::{Errno, FlowId, NetnsId};
 use crate::packet::{Endpoint, Ipv4Addr};
 use std::sync::Arc;
@@ -43,6 +44,33 @@ pub enum Ending {
     Failed(Errno),
 }
 
+impl Ending {
+    /// How traffic ended that ended with this error.
+    pub fn of_errno(errno: Errno) -> Self {
+        match errno {
+            Errno::ECONNREFUSED => Ending::Refused,
+            Errno::ECONNRESET | Errno::EPIPE => Ending::Reset,
+            Errno::ETIMEDOUT => Ending::TimedOut,
+            Errno::EHOSTUNREACH => Ending::HostUnreachable,
+            Errno::ENETUNREACH => Ending::NetworkUnreachable,
+            Errno::EPERM | Errno::EACCES => Ending::PermissionDenied,
+            Errno::EMSGSIZE => Ending::MessageTooLong,
+            Errno::EINVAL => Ending::InvalidArgument,
+            Errno::EADDRINUSE => Ending::AddressInUse,
+            other => Ending::Failed(other),
+        }
+    }
+}
+
+/// Who reported an error (`ee_origin`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Origin {
+    /// This host.
+    Local,
+    /// An ICMP error that came in.
+    Icmp,
+}
+
 /// What a program saw.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Outcome {
@@ -52,6 +80,8 @@ pub struct Outcome {
     pub errno: Option<Errno>,
     /// Whether the system call itself failed, at once.
     pub immediate: bool,
+    /// Who reported the error to the socket's error queue; none if it is known from a system call alone.
+    pub origin: Option<Origin>,
     /// Type and code of the ICMP error that was the reason.
     pub icmp: Option<(u8, u8)>,
     /// Who sent that ICMP error, or who reported the error (the host itself).
@@ -94,6 +124,7 @@ impl Outcome {
             ending,
             errno: None,
             immediate: false,
+            origin: None,
             icmp: None,
             offender: None,
             info: 0,
@@ -105,5 +136,22 @@ impl Outcome {
             flow: FlowId::NONE,
             server: None,
         }
+    }
+
+    /// An outcome that is an error.
+    pub fn error(errno: Errno) -> Self {
+        Outcome { errno: Some(errno), ..Outcome::of(Ending::of_errno(errno)) }
+    }
+
+    /// An outcome that is an error reported to the socket.
+    pub fn reported(e: &SockError<Ipv4Addr>) -> Self {
+        Outcome::error(e.errno).with_report(e)
+    }
+
+    /// The same, with what the error queue says about its reason.
+    #[must_use]
+    pub fn with_report(self, e: &SockError<Ipv4Addr>) -> Self {
+        let origin = Some(if e.icmp.is_some() { Origin::Icmp } else { Origin::Local });
+        Outcome { origin, icmp: e.icmp, offender: e.offender, info: e.info, ..self }
     }
 }

@@ -17,6 +17,8 @@ pub enum Event {
     Socket(SocketId),
     /// A timer that it set, by the number it gave.
     Timer(u32),
+    /// It was given a command from outside.
+    Command,
 }
 
 /// The system calls. All are non-blocking; a program is woken when something changes.
@@ -107,4 +109,10 @@ pub trait Program: Debug + Send + Sync {
     fn boxed_clone(&self) -> Box<dyn Program>;
     /// For reading results back out.
     fn as_any(&self) -> &dyn std::any::Any;
+    /// For giving commands from outside; [`Event::Command`] follows.
+    fn as_any_mut(&mut self) -> &mut dyn std::any::Any;
+    /// What it saw, once that is settled.
+    fn outcome(&self) -> Option<&super::outcome::Outcome> {
+        None
+    }
 }

@@ -6,14 +6,14 @@
 //! Simplifies: programs run as root; TCP sockets have SO_REUSEADDR, none has SO_BROADCAST; bind(2) to port 0 searches the
 //! whole range at once, not its lower half first.
 
-use super::output::{SendSpec, ip_send, route_for};
+use super::output::{SendSpec, ip_send, ip_send_raw, route_for};
 use super::tcp;
 use super::walk::Walk;
 use crate::linux::fib::RouteType;
 use crate::linux::rng::Draw;
 use crate::linux::socket::{Datagram, PmtuDisc, SockError, Socket, SocketKind};
-use crate::linux::{Errno, FlowId, Netns, SocketId};
-use crate::packet::{Body, Bytes, Endpoint, Icmp, Ipv4Addr, Udp};
+use crate::linux::{Errno, FlowId, IfIndex, Netns, SocketId};
+use crate::packet::{Body, Bytes, Endpoint, Icmp, Ipv4Addr, Ipv4Packet, Udp};
 use crate::trace::Tracer;
 
 /// SOMAXCONN: the backlog of listeners (`net.core.somaxconn`).
@@ -100,7 +100,7 @@ fn connect_port<T: Tracer>(w: &mut Walk<'_, T>, addr: Ipv4Addr, remote: Endpoint
         let local = Endpoint::new(addr, *port);
         let any = Endpoint::new(Ipv4Addr::UNSPECIFIED, *port);
         let sockets = &w.ns.sockets;
-        !sockets.conflict(SocketKind::Tcp, any, crate::linux::IfIndex::NONE) && !sockets.is_connected(SocketKind::Tcp, local, remote)
+        !sockets.conflict(SocketKind::Tcp, any, IfIndex::NONE) && !sockets.is_connected(SocketKind::Tcp, local, remote)
     })
 }
 
@@ -250,6 +250,33 @@ fn too_long<T: Tracer>(w: &mut Walk<'_, T>, id: SocketId, spec: &SendSpec) {
     if let Some(s) = w.ns.sockets.get_mut(id).filter(|s| s.recverr) {
         s.error_queue.push_back(SockError { errno: Errno::EMSGSIZE, icmp: None, info: mtu, offender: None });
     }
+}
+
+/// Sends a whole IPv4 packet. The kernel fills in what is 0 of source address, and always the header checksum
+/// (raw_send_hdrinc).
+///
+/// # Errors
+/// EINVAL for what is no IPv4 packet; those of the route; EMSGSIZE; EPERM when OUTPUT dropped it.
+pub fn send_raw<T: Tracer>(w: &mut Walk<'_, T>, bytes: &[u8]) -> Result<usize> {
+    let mut packet = Ipv4Packet::decode(bytes).map_err(|_| Errno::EINVAL)?;
+    packet.header.checksum_error = 0;
+    let flow = w.flow;
+    if packet.header.src.is_unspecified() {
+        let spec = SendSpec {
+            src: Ipv4Addr::UNSPECIFIED,
+            dst: packet.header.dst,
+            ttl: None,
+            tos: 0,
+            mark: 0,
+            oif: IfIndex::NONE,
+            pmtudisc: PmtuDisc::Dont,
+            socket: SocketId::NONE,
+            flow,
+        };
+        packet.header.src = route_for(w, &spec)?.0;
+    }
+    ip_send_raw(w, packet, SocketId::NONE, flow)?;
+    Ok(bytes.len())
 }
 
 /// Reads what a TCP connection has received: empty at the end of the stream.

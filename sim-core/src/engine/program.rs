@@ -4,11 +4,11 @@ use super::queue::{Happening, Queue};
 use super::world::World;
 use crate::apps::{Event, Program, Syscalls};
 use crate::datapath::walk::Walk;
-use crate::datapath::{Effects, Ids, output, syscall};
+use crate::datapath::{Effects, Ids, syscall};
 use crate::linux::rng::{Draw, Rng};
 use crate::linux::socket::{Datagram, PmtuDisc, SockError, SocketKind};
 use crate::linux::{Errno, FlowId, Netns, NetnsId, PacketId, SocketId, Time};
-use crate::packet::{Bytes, Endpoint, Ipv4Addr, Ipv4Packet};
+use crate::packet::{Bytes, Endpoint, Ipv4Addr};
 use crate::trace::Tracer;
 use std::sync::Arc;
 use std::time::Duration;
@@ -101,10 +101,7 @@ impl<T: Tracer> Syscalls for Kernel<'_, T> {
         syscall::send_to(&mut self.walk(), socket, to, data)
     }
     fn send_raw(&mut self, packet: &[u8]) -> Result<usize, Errno> {
-        let decoded = Ipv4Packet::decode(packet).map_err(|_| Errno::EINVAL)?;
-        let flow = self.flow;
-        output::ip_send_raw(&mut self.walk(), decoded, SocketId::NONE, flow)?;
-        Ok(packet.len())
+        syscall::send_raw(&mut self.walk(), packet)
     }
     fn recv(&mut self, socket: SocketId) -> Result<Bytes, Errno> {
         syscall::recv(&mut self.walk(), socket)

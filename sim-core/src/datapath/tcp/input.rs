@@ -144,14 +144,10 @@ impl<A: Address> Conn<'_, A> {
     fn validate(&mut self, seg: &Tcp, o: &Options) -> Result<(), DropReason> {
         let rst = seg.flags.has(TcpFlags::RST);
         let end = seg.seq.wrapping_add(seg.seq_len());
-        if let (true, Some((val, _)), false) = (self.t.agreed.timestamps, o.timestamps, rst)
-            && self.t.agreed.ts_recent.wrapping_sub(val) as i32 > 1
-        {
-            if seg.seq_len() > 0 {
-                self.send_ack();
-                return Err(DropReason::TcpOldData);
-            }
-            // A bare acknowledgment that was overtaken on its way (tcp_disordered_ack).
+        // A bare acknowledgment that was overtaken on its way is no harm (tcp_disordered_ack).
+        if !rst && seg.seq_len() > 0 && self.is_stale(o) {
+            self.send_ack();
+            return Err(DropReason::TcpOldData);
         }
         let old = before(end, self.t.rcv.wup);
         if old || after(seg.seq, self.t.rcv.nxt.wrapping_add(self.t.rcv.window_left())) {

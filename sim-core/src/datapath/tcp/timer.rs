@@ -32,11 +32,7 @@ impl<A: Address> Conn<'_, A> {
     /// A timer fired. One that no longer counts does nothing.
     pub fn timer(&mut self, kind: TimerKind) {
         match kind {
-            TimerKind::TcpTimeWait => {
-                if self.t.timers.linger <= self.now {
-                    self.done(None);
-                }
-            }
+            TimerKind::TcpTimeWait if self.t.timers.linger <= self.now => self.done(None),
             TimerKind::TcpRetransmit => self.retransmit_timer(),
             _ => {}
         }
