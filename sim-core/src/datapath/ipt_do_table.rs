@@ -1,12 +1,263 @@
 //! The evaluation of one iptables table at one hook.
+//!
+//! Models: net/netfilter/nf_tables_core.c nft_do_chain with its trace (nft_trace_packet), for the rules that
+//! iptables-nft makes; what rules do is that of net/ipv4/netfilter/ip_tables.c ipt_do_table.
+//! Simplifies: counters are not kept.
+//!
+//! ```text
+//!   built-in chain ──► rule fits ──► verdict: ACCEPT, DROP            done
+//!        │  ▲             │
+//!        │  └─ end ◄── user chain ◄── jump                            a goto leaves no way back
+//!        ▼
+//!      policy
+//! ```
+//!
+//! A step is recorded for each rule that fits, for each user chain whose end is reached, and for the policy.
 
 use super::hook::{HookState, NfVerdict};
+use super::nat::{nf_nat_masquerade, nf_nat_setup_info};
+use super::reject::{nf_send_reset, nf_send_unreach};
 use super::walk::Walk;
-use crate::linux::netfilter::TableKind;
+use crate::linux::conntrack::{CtView, Manip, NatRange};
+use crate::linux::device::Scope;
+use crate::linux::netfilter::matches::Statistic;
+use crate::linux::netfilter::matches::statistic::Mode;
+use crate::linux::netfilter::targets::reject::RejectWith;
+use crate::linux::netfilter::xtables::ChainId;
+use crate::linux::netfilter::{Chain, Hook, MatchCx, Memory, Policy, Rule, TableKind, Target};
+use crate::linux::rng::Draw;
 use crate::linux::skb::Skb;
-use crate::trace::Tracer;
+use crate::linux::{Config, IfIndex, RowId};
+use crate::packet::{Address, Ipv4Addr, Net};
+use crate::trace::evidence::{CtCode, RuleAt, Verdict};
+use crate::trace::{Evidence, StepId, Tracer};
+use smallvec::SmallVec;
+use std::sync::Arc;
 
 /// Asks the built-in chain of `table` at the hook (ipt_do_table).
-pub fn ipt_do_table<T: Tracer>(_w: &mut Walk<'_, T>, _skb: &mut Skb, _table: TableKind, _state: &HookState) -> NfVerdict {
-    NfVerdict::Accept
+pub fn ipt_do_table<T: Tracer>(w: &mut Walk<'_, T>, skb: &mut Skb, table: TableKind, state: &HookState) -> NfVerdict {
+    let Some(base) = w.ns.config.xt.table(table).and_then(|t| t.base(state.hook)) else { return NfVerdict::Accept };
+    if base.rules.is_empty() && !T::ON {
+        return policy_of(base);
+    }
+    let config = Arc::clone(&w.ns.config);
+    let Some(table) = config.xt.table(table) else { return NfVerdict::Accept };
+    let ct = ct_view(w, skb);
+    let mut walk =
+        TableWalk { config: &config, state, ct, dev: if state.iif.is_some() { state.iif } else { state.oif }, table: table.kind };
+    let mut at: (ChainId, usize) = (state.hook as ChainId, 0);
+    let mut stack: SmallVec<[(ChainId, usize); 8]> = SmallVec::new();
+    loop {
+        let Some(chain) = table.chain(at.0) else { return NfVerdict::Accept };
+        let Some((i, rule)) = walk.next(w, skb, chain, at.1) else {
+            // The chain's end.
+            if chain.base.is_none() {
+                walk.record(w, skb, at.0, RuleAt::End, Verdict::Return, RowId::NONE);
+            }
+            match stack.pop() {
+                Some(back) => at = back,
+                None => return walk.policy(w, skb, table.kind, state.hook),
+            }
+            continue;
+        };
+        let place = RuleAt::Rule(u16::try_from(i).unwrap_or(u16::MAX));
+        match walk.target(w, skb, at.0, place, rule) {
+            Said::Verdict(v) => return v,
+            Said::Next => at.1 = i + 1,
+            Said::Return => match stack.pop() {
+                Some(back) => at = back,
+                None => return walk.policy(w, skb, table.kind, state.hook),
+            },
+            Said::To(chain, back) => {
+                if back {
+                    stack.push((at.0, i + 1));
+                }
+                at = (chain, 0);
+            }
+        }
+    }
+}
+
+fn policy_of(chain: &Chain) -> NfVerdict {
+    match chain.base {
+        Some((_, Policy::Drop)) => NfVerdict::Drop,
+        _ => NfVerdict::Accept,
+    }
+}
+
+/// What conntrack knows of a packet.
+fn ct_view<T: Tracer>(_w: &Walk<'_, T>, skb: &Skb) -> CtView {
+    CtView { info: skb.ct.map(|c| c.info), tracked: skb.ct.is_some(), ..CtView::default() }
+}
+
+/// What a rule's target says about the way on.
+enum Said {
+    Verdict(NfVerdict),
+    Next,
+    Return,
+    /// To that chain, and whether its end leads back.
+    To(ChainId, bool),
+}
+
+struct TableWalk<'a> {
+    config: &'a Config,
+    state: &'a HookState,
+    ct: CtView,
+    dev: IfIndex,
+    table: TableKind,
+}
+
+impl TableWalk<'_> {
+    /// The next rule that fits.
+    #[inline]
+    fn next<'c, T: Tracer>(&self, w: &mut Walk<'_, T>, skb: &Skb, chain: &'c Chain, from: usize) -> Option<(usize, &'c Rule)> {
+        let Net::Ipv4(ip) = &skb.frame.net else { return None };
+        let devices = &self.config.devices;
+        let cx = MatchCx {
+            iif: devices.name(self.state.iif),
+            oif: devices.name(self.state.oif),
+            iif_index: self.state.iif,
+            oif_index: self.state.oif,
+            ct: self.ct,
+            mark: skb.mark,
+            phys: skb.bridge.as_ref().map(|b| (devices.name(b.physin), devices.name(b.physout))),
+            mac_source: (skb.iif.is_some() && self.state.hook != Hook::Output).then_some(skb.frame.eth.src),
+            fib: Some(&self.config.fib),
+            ..MatchCx::new(ip, self.state.hook)
+        };
+        let mut memory = Live { w, skb, dev: self.dev };
+        chain.find(from, u32::from(ip.header.dst), |rule| rule.eval(&cx, &mut memory).is_ok())
+    }
+
+    #[inline]
+    fn record<T: Tracer>(&self, w: &mut Walk<'_, T>, skb: &Skb, chain: ChainId, at: RuleAt, verdict: Verdict, row: RowId) -> StepId {
+        let evidence = Evidence::Rule { table: self.table, chain, at, verdict, row, mark: skb.mark, ct: CtCode::from(self.ct) };
+        w.step(skb, self.dev, evidence)
+    }
+
+    fn policy<T: Tracer>(&self, w: &mut Walk<'_, T>, skb: &Skb, table: TableKind, hook: Hook) -> NfVerdict {
+        let said = match self.config.xt.table(table).and_then(|t| t.base(hook)) {
+            Some(base) => policy_of(base),
+            None => NfVerdict::Accept,
+        };
+        let verdict = if said == NfVerdict::Drop { Verdict::Drop } else { Verdict::Accept };
+        self.record(w, skb, hook as ChainId, RuleAt::Policy, verdict, RowId::NONE);
+        said
+    }
+
+    /// Does what the rule says.
+    fn target<T: Tracer>(&mut self, w: &mut Walk<'_, T>, skb: &mut Skb, chain: ChainId, at: RuleAt, rule: &Rule) -> Said {
+        match &rule.spec.target {
+            Target::Accept => {
+                self.record(w, skb, chain, at, Verdict::Accept, rule.row);
+                Said::Verdict(NfVerdict::Accept)
+            }
+            Target::Drop => {
+                self.record(w, skb, chain, at, Verdict::Drop, rule.row);
+                Said::Verdict(NfVerdict::Drop)
+            }
+            Target::Return => {
+                self.record(w, skb, chain, at, Verdict::Return, rule.row);
+                Said::Return
+            }
+            Target::Jump(_) | Target::Goto(_) => {
+                let back = matches!(rule.spec.target, Target::Jump(_));
+                self.record(w, skb, chain, at, if back { Verdict::Jump } else { Verdict::Goto }, rule.row);
+                rule.to.map_or(Said::Next, |to| Said::To(to, back))
+            }
+            Target::Mark(m) => {
+                skb.mark = m.apply(skb.mark);
+                self.record(w, skb, chain, at, Verdict::Continue, rule.row);
+                Said::Next
+            }
+            Target::None | Target::Connmark(_) => {
+                self.record(w, skb, chain, at, Verdict::Continue, rule.row);
+                Said::Next
+            }
+            Target::Reject(r) => {
+                self.record(w, skb, chain, at, Verdict::Drop, rule.row);
+                match r.with {
+                    RejectWith::Icmp(code) => nf_send_unreach(w, skb, self.state, code),
+                    RejectWith::TcpReset => nf_send_reset(w, skb, self.state),
+                }
+                Said::Verdict(NfVerdict::Drop)
+            }
+            Target::Dnat(t) => self.translate(w, skb, chain, at, rule, &t.range, Manip::Dst),
+            Target::Snat(t) => self.translate(w, skb, chain, at, rule, &t.range, Manip::Src),
+            Target::Masquerade(t) => {
+                let step = self.record(w, skb, chain, at, Verdict::Accept, rule.row);
+                let said = nf_nat_masquerade(w, skb, self.state, &t.range, rule.row);
+                self.translated(w, step, said)
+            }
+            Target::Redirect(t) => match self.redirect_to(skb) {
+                Some(to) => {
+                    let range = NatRange { addrs: Some((to, to)), ..t.range };
+                    self.translate(w, skb, chain, at, rule, &range, Manip::Dst)
+                }
+                None => {
+                    self.record(w, skb, chain, at, Verdict::Drop, rule.row);
+                    Said::Verdict(NfVerdict::Drop)
+                }
+            },
+        }
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "one rule at one place with one packet")]
+    fn translate<T: Tracer>(
+        &self,
+        w: &mut Walk<'_, T>,
+        skb: &mut Skb,
+        chain: ChainId,
+        at: RuleAt,
+        rule: &Rule,
+        range: &NatRange<Ipv4Addr>,
+        manip: Manip,
+    ) -> Said {
+        let step = self.record(w, skb, chain, at, Verdict::Accept, rule.row);
+        let said = nf_nat_setup_info(w, skb, range, manip, rule.row);
+        self.translated(w, step, said)
+    }
+
+    fn translated<T: Tracer>(&self, w: &mut Walk<'_, T>, step: StepId, said: NfVerdict) -> Said {
+        if T::ON && said == NfVerdict::Drop {
+            w.trace.rule_verdict(step, Verdict::Drop);
+        }
+        Said::Verdict(said)
+    }
+
+    /// Where REDIRECT sends a packet (nf_nat_redirect_ipv4): to loopback, or to the first address of the device it came in by.
+    fn redirect_to(&self, _skb: &Skb) -> Option<Ipv4Addr> {
+        if self.state.hook == Hook::Output {
+            return Some(Ipv4Addr::LOCALHOST);
+        }
+        let dev = self.config.devices.get(self.state.iif)?;
+        let first = dev.addrs.iter().find(|a| !a.secondary && a.scope != Scope::Nowhere)?;
+        (!Address::is_unspecified(first.local)).then_some(first.local)
+    }
+}
+
+/// Draws and counts, and says so to the tracer.
+struct Live<'a, 'w, T: Tracer> {
+    w: &'a mut Walk<'w, T>,
+    skb: &'a Skb,
+    dev: IfIndex,
+}
+
+impl<T: Tracer> Memory for Live<'_, '_, T> {
+    fn statistic(&mut self, row: RowId, m: &Statistic) -> bool {
+        let (matched, value) = match m.mode {
+            Mode::Random { .. } => {
+                let draw = self.w.rng.next_u32(Draw::Statistic) & 0x7fff_ffff;
+                (m.fits_draw(draw), draw)
+            }
+            Mode::Nth { packet, .. } => {
+                let mut count = self.w.ns.rule_state.get(&row).copied().unwrap_or(packet);
+                let matched = m.fits_count(&mut count);
+                self.w.ns.rule_state.insert(row, count);
+                (matched, count)
+            }
+        };
+        self.w.step(self.skb, self.dev, Evidence::StatefulMatch { row, matched, value });
+        matched
+    }
 }

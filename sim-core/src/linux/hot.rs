@@ -20,7 +20,7 @@ impl<K, V> Default for HotMap<K, V> {
 impl<K: Hash + Eq + Ord, V> HotMap<K, V> {
     /// The value of `key`.
     #[inline]
-    pub fn get(&self, key: &K) -> Option<&V> {
+    pub fn get<Q: ?Sized + Hash + indexmap::Equivalent<K>>(&self, key: &Q) -> Option<&V> {
         self.0.get(key)
     }
 

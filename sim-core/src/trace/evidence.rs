@@ -81,7 +81,7 @@ pub enum Verdict {
 /// Which row of a chain a rule step is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum RuleAt {
-    /// A rule, by its place in the chain, from 0.
+    /// A rule, by its place in the chain, from 0; 65535 for that place and all behind it.
     Rule(u16),
     /// The policy of a built-in chain.
     Policy,
@@ -222,14 +222,12 @@ pub enum Evidence {
     Rule {
         /// The table.
         table: TableKind,
-        /// The chain, by its place in the table.
-        chain: u16,
+        /// The chain, by its slot in the table.
+        chain: u32,
         /// The row of the chain.
         at: RuleAt,
         /// What it said.
         verdict: Verdict,
-        /// Chain of a jump or goto, by its place in the table.
-        target: u16,
         /// Row number of the rule.
         row: RowId,
         /// Mark after it.

@@ -1,7 +1,7 @@
 //! Everything that a run told, kept.
 
 use super::delta::{DeltaRecord, StateDelta};
-use super::evidence::{CtCode, Evidence};
+use super::evidence::{CtCode, Evidence, Verdict};
 use super::step::{Step, StepId};
 use super::tracer::Tracer;
 use super::version::{Change, VersionRecord};
@@ -176,6 +176,12 @@ impl Tracer for Recording {
     fn change(&mut self, before: VersionId, change: Change) -> VersionId {
         self.versions.push(VersionRecord { before, change });
         VersionId(self.versions.len() as u32)
+    }
+
+    fn rule_verdict(&mut self, rule: StepId, said: Verdict) {
+        if let Some(Step { evidence: Evidence::Rule { verdict, .. }, .. }) = self.steps.get_mut(rule.0 as usize) {
+            *verdict = said;
+        }
     }
 
     fn hook_left(&mut self, hook: StepId, version: VersionId, view: CtCode) {

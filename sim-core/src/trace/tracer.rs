@@ -1,7 +1,7 @@
 //! Who listens to the walk.
 
 use super::delta::StateDelta;
-use super::evidence::CtCode;
+use super::evidence::{CtCode, Verdict};
 use super::step::{Step, StepId};
 use super::version::Change;
 use crate::linux::config::Config;
@@ -21,6 +21,9 @@ pub trait Tracer {
 
     /// The headers of a packet changed, or were set for the first time (`before` is none).
     fn change(&mut self, before: VersionId, change: Change) -> VersionId;
+
+    /// The target of a rule that was recorded already ended in another verdict than foreseen.
+    fn rule_verdict(&mut self, rule: StepId, verdict: Verdict);
 
     /// The packet came out of a hook.
     fn hook_left(&mut self, hook: StepId, after: VersionId, ct: CtCode);
@@ -52,6 +55,8 @@ impl Tracer for NoTrace {
     fn change(&mut self, _: VersionId, _: Change) -> VersionId {
         VersionId::NONE
     }
+    #[inline]
+    fn rule_verdict(&mut self, _: StepId, _: Verdict) {}
     #[inline]
     fn hook_left(&mut self, _: StepId, _: VersionId, _: CtCode) {}
     #[inline]

@@ -397,3 +397,10 @@ impl<A: Address> Conntrack<A> {
         invert(self.get(id)?.tuple(dir.other()))
     }
 }
+
+impl<A> Default for NatRange<A> {
+    /// No address and no port asked for.
+    fn default() -> Self {
+        NatRange { addrs: None, ports: None, random: false, random_fully: false, persistent: false }
+    }
+}

@@ -1,7 +1,22 @@
 //! Netfilter: hooks, and the tables that rules live in.
+//!
+//! ```text
+//!  Xtables ── Table ── Chain ── Rule ── RuleSpec ─┬─ addresses, devices, protocol
+//!                                                 ├─ Match …       matches/, one file each
+//!                                                 └─ Target        targets/, one file each
+//! ```
 
+pub mod eval;
 pub mod hook;
+pub mod matches;
+pub mod option;
+pub mod spec;
+pub mod targets;
 pub mod xtables;
 
+pub use eval::{MatchCx, Memory, Miss};
 pub use hook::{Hook, NfFamily};
-pub use xtables::{Chain, Policy, Rule, Table, TableKind, Xtables};
+pub use matches::Match;
+pub use spec::{AddrMatch, IfMatch, ProtoMatch, RuleSpec};
+pub use targets::Target;
+pub use xtables::{Chain, ChainId, Policy, Rule, Table, TableKind, Xtables};

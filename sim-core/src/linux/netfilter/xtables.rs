@@ -3,6 +3,8 @@
 //! Models: net/netfilter/x_tables.c, and what iptables (nf_tables variant, 1.8.9) lets one write.
 
 use super::hook::Hook;
+use super::spec::RuleSpec;
+use crate::linux::hot::HotMap;
 use crate::linux::id::{RowId, Source};
 use std::sync::Arc;
 
@@ -24,6 +26,11 @@ pub enum TableKind {
 impl TableKind {
     /// All, by number.
     pub const ALL: [TableKind; 5] = [TableKind::Raw, TableKind::Mangle, TableKind::Nat, TableKind::Filter, TableKind::Security];
+
+    /// The table of that name.
+    pub fn by_name(name: &str) -> Option<TableKind> {
+        Self::ALL.into_iter().find(|t| t.name() == name)
+    }
 
     /// The name after `-t`.
     pub fn name(self) -> &'static str {
@@ -58,6 +65,20 @@ pub enum Policy {
     Drop,
 }
 
+impl Policy {
+    /// `ACCEPT`, `DROP`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Policy::Accept => "ACCEPT",
+            Policy::Drop => "DROP",
+        }
+    }
+}
+
+/// A chain, by its slot in its table: built-in chains at their hook's number, user chains behind. A slot stays
+/// with its chain as long as the chain lives.
+pub type ChainId = u32;
+
 /// One rule.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rule {
@@ -65,6 +86,10 @@ pub struct Rule {
     pub row: RowId,
     /// What made it.
     pub source: Source,
+    /// What it says.
+    pub spec: Arc<RuleSpec>,
+    /// The chain that its jump or goto leads to.
+    pub to: Option<ChainId>,
 }
 
 /// A chain: rules in order.
@@ -76,15 +101,183 @@ pub struct Chain {
     pub base: Option<(Hook, Policy)>,
     /// The rules.
     pub rules: Vec<Rule>,
+    /// How many rules lead here.
+    pub references: u32,
+    /// What made it.
+    pub source: Source,
+    index: Option<DstIndex>,
 }
 
-/// A table: chains, built-in ones first, then user chains in order of creation.
+/// The rules of a long chain by the one destination they are for, so that a packet need not try all of them.
 #[derive(Clone, Debug, PartialEq, Eq)]
+struct DstIndex {
+    /// Destination and place in the chain, in order.
+    by_dst: Box<[(u32, u32)]>,
+    /// Places of the rules for more than one destination, in order.
+    others: Box<[u32]>,
+}
+
+/// Below this many rules a scan is as fast.
+const INDEX_FROM: usize = 16;
+
+impl Chain {
+    /// An empty chain.
+    pub fn new(name: Arc<str>, base: Option<(Hook, Policy)>, source: Source) -> Chain {
+        Chain { name, base, rules: Vec::new(), references: 0, source, index: None }
+    }
+
+    /// Makes the index anew after the rules were changed.
+    pub(crate) fn reindex(&mut self) {
+        self.index = None;
+        if self.rules.len() < INDEX_FROM {
+            return;
+        }
+        let mut by_dst = Vec::new();
+        let mut others = Vec::new();
+        for (at, rule) in (0u32..).zip(&self.rules) {
+            match rule.spec.dst.single() {
+                Some(dst) => by_dst.push((dst, at)),
+                None => others.push(at),
+            }
+        }
+        if by_dst.len() >= INDEX_FROM {
+            by_dst.sort_unstable();
+            self.index = Some(DstIndex { by_dst: by_dst.into(), others: others.into() });
+        }
+    }
+
+    /// The first rule at `from` or behind it for which `fits` holds. Rules for another single destination than `dst` are
+    /// not asked: they could not fit.
+    #[inline]
+    pub fn find(&self, from: usize, dst: u32, mut fits: impl FnMut(&Rule) -> bool) -> Option<(usize, &Rule)> {
+        let Some(index) = &self.index else {
+            return self.rules.iter().enumerate().skip(from).find(|(_, r)| fits(r));
+        };
+        let from = u32::try_from(from).unwrap_or(u32::MAX);
+        let mut a =
+            index.by_dst[index.by_dst.partition_point(|e| *e < (dst, from))..].iter().take_while(|e| e.0 == dst).map(|e| e.1).peekable();
+        let mut b = index.others[index.others.partition_point(|at| *at < from)..].iter().copied().peekable();
+        loop {
+            let at = match (a.peek(), b.peek()) {
+                (Some(x), Some(y)) if x < y => a.next(),
+                (Some(_), None) => a.next(),
+                _ => b.next(),
+            }? as usize;
+            if let Some(rule) = self.rules.get(at)
+                && fits(rule)
+            {
+                return Some((at, rule));
+            }
+        }
+    }
+}
+
+/// A table.
+#[derive(Clone, Debug)]
 pub struct Table {
     /// Which table.
     pub kind: TableKind,
-    /// Its chains.
-    pub chains: Vec<Chain>,
+    slots: Vec<Option<Arc<Chain>>>,
+    names: HotMap<Arc<str>, ChainId>,
+    free: Vec<ChainId>,
+}
+
+impl PartialEq for Table {
+    fn eq(&self, other: &Table) -> bool {
+        self.kind == other.kind && self.slots == other.slots
+    }
+}
+
+impl Eq for Table {}
+
+const BASES: usize = Hook::ALL.len();
+
+impl Table {
+    /// A table without chains.
+    pub fn new(kind: TableKind) -> Table {
+        Table { kind, slots: vec![None; BASES], names: HotMap::default(), free: Vec::new() }
+    }
+
+    /// The chain in that slot.
+    #[inline]
+    pub fn chain(&self, id: ChainId) -> Option<&Chain> {
+        self.slots.get(id as usize)?.as_deref()
+    }
+
+    /// The built-in chain of a hook. iptables makes it only when it is first needed.
+    #[inline]
+    pub fn base(&self, hook: Hook) -> Option<&Chain> {
+        self.chain(hook as ChainId)
+    }
+
+    /// The slot of the chain called `name`.
+    pub fn id(&self, name: &str) -> Option<ChainId> {
+        self.names.get(name).copied()
+    }
+
+    /// The chain called `name`.
+    pub fn by_name(&self, name: &str) -> Option<&Chain> {
+        self.chain(self.id(name)?)
+    }
+
+    /// All chains as iptables-save lists them: built-in ones by hook, then user chains by name.
+    pub fn chains(&self) -> impl Iterator<Item = (ChainId, &Chain)> {
+        let base = self.slots[..BASES].iter().enumerate().filter_map(|(i, c)| Some((i as ChainId, c.as_deref()?)));
+        let mut user: Vec<_> =
+            self.slots[BASES..].iter().enumerate().filter_map(|(i, c)| Some(((i + BASES) as ChainId, c.as_deref()?))).collect();
+        user.sort_by(|a, b| a.1.name.cmp(&b.1.name));
+        base.chain(user)
+    }
+
+    /// The rule at that place.
+    #[inline]
+    pub fn rule(&self, chain: ChainId, at: usize) -> Option<&Rule> {
+        self.chain(chain)?.rules.get(at)
+    }
+
+    /// The chain in that slot, to be changed.
+    pub(crate) fn chain_mut(&mut self, id: ChainId) -> Option<&mut Chain> {
+        self.slots.get_mut(id as usize)?.as_mut().map(Arc::make_mut)
+    }
+
+    /// Puts a new chain into a slot: a built-in one into its hook's, another into the first free one.
+    pub(crate) fn add(&mut self, chain: Chain) -> ChainId {
+        let at = match (chain.base, self.free.pop()) {
+            (Some((hook, _)), free) => {
+                self.free.extend(free);
+                hook as ChainId
+            }
+            (None, Some(free)) => free,
+            (None, None) => {
+                self.slots.push(None);
+                (self.slots.len() - 1) as ChainId
+            }
+        };
+        self.names.insert(chain.name.clone(), at);
+        if let Some(slot) = self.slots.get_mut(at as usize) {
+            *slot = Some(Arc::new(chain));
+        }
+        at
+    }
+
+    /// Takes a chain out.
+    pub(crate) fn take(&mut self, id: ChainId) -> Option<Arc<Chain>> {
+        let chain = self.slots.get_mut(id as usize)?.take()?;
+        self.names.remove(&chain.name);
+        if id as usize >= BASES {
+            self.free.push(id);
+        }
+        Some(chain)
+    }
+
+    /// Gives a chain another name.
+    pub(crate) fn rename(&mut self, id: ChainId, name: Arc<str>) {
+        if let Some(chain) = self.slots.get_mut(id as usize).and_then(Option::as_mut) {
+            self.names.remove(&chain.name);
+            Arc::make_mut(chain).name = name.clone();
+            self.names.insert(name, id);
+        }
+    }
 }
 
 /// The iptables of a namespace; a table that nobody touched is not there.

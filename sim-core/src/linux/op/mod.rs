@@ -13,7 +13,7 @@ pub use addr::AddrOp;
 pub use link::{BridgeSet, LinkKind, LinkOp, LinkSet, NewLink};
 pub use neigh::{FdbOp, NeighOp};
 pub use route::{RouteBatch, RouteOp, RouteSpec, RouteVerb};
-pub use xtables::XtOp;
+pub use xtables::{Restore, RestoreLine, RestoreTable, XtCommand, XtOp};
 
 use std::sync::Arc;
 

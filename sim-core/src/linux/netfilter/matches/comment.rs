@@ -1,0 +1,56 @@
+//! `-m comment`: says something to the reader; fits every packet.
+//!
+//! Models: net/netfilter/xt_comment.c, iptables extensions/libxt_comment.c.
+
+use super::Field;
+use crate::linux::netfilter::eval::MatchCx;
+use crate::linux::netfilter::option::{Opt, OptError, save_string};
+use crate::linux::netfilter::spec::RuleSpec;
+use std::sync::Arc;
+
+/// A comment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Comment {
+    /// Its text, up to 255 bytes.
+    pub text: Arc<str>,
+}
+
+impl Default for Comment {
+    fn default() -> Self {
+        Comment { text: "".into() }
+    }
+}
+
+impl Comment {
+    pub(super) const OPTS: &'static [Opt] = &[Opt::one(&["comment"]).must()];
+
+    pub(super) fn set(&mut self, _: usize, _: bool, args: &[&str]) -> Result<(), OptError> {
+        if args[0].len() > 255 {
+            return Err(OptError::parameter(format!(
+                "comment: option \"--comment\" has length {} which exceeds the maximum length of 255",
+                args[0].len()
+            )));
+        }
+        self.text = args[0].into();
+        Ok(())
+    }
+
+    pub(super) fn check(&self, _: &RuleSpec) -> Result<(), OptError> {
+        Ok(())
+    }
+
+    pub(super) fn save(&self, out: &mut String) {
+        out.push_str(" --comment");
+        save_string(&self.text, out);
+    }
+
+    pub(super) fn list(&self, _: bool, out: &mut String) {
+        out.push_str(" /* ");
+        out.push_str(&self.text);
+        out.push_str(" */");
+    }
+
+    pub(super) fn explain(&self, _: Field, _: &MatchCx<'_>) -> (String, String) {
+        (String::new(), String::new())
+    }
+}

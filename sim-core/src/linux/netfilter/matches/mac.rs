@@ -1,0 +1,60 @@
+//! `-m mac`: the hardware address that a frame came from.
+//!
+//! Models: net/netfilter/xt_mac.c mac_mt, iptables extensions/libxt_mac.c.
+
+use super::Field;
+use crate::linux::netfilter::eval::MatchCx;
+use crate::linux::netfilter::option::{Opt, OptError};
+use crate::linux::netfilter::spec::RuleSpec;
+use crate::packet;
+use std::fmt::Write as _;
+
+/// A hardware address to compare with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mac {
+    /// The address.
+    pub source: packet::Mac,
+    /// `!`.
+    pub invert: bool,
+}
+
+impl Default for Mac {
+    fn default() -> Self {
+        Mac { source: packet::Mac([0; 6]), invert: false }
+    }
+}
+
+impl Mac {
+    pub(super) const OPTS: &'static [Opt] = &[Opt::one(&["mac-source"]).inv().must()];
+
+    pub(super) fn set(&mut self, _: usize, invert: bool, args: &[&str]) -> Result<(), OptError> {
+        self.source = args[0].parse().map_err(|_| OptError::parameter("Invalid MAC address specified."))?;
+        self.invert = invert;
+        Ok(())
+    }
+
+    pub(super) fn check(&self, _: &RuleSpec) -> Result<(), OptError> {
+        Ok(())
+    }
+
+    #[inline]
+    pub(super) fn eval(&self, cx: &MatchCx<'_>) -> Result<(), Field> {
+        match cx.mac_source {
+            Some(mac) if (mac == self.source) != self.invert => Ok(()),
+            _ => Err("mac-source"),
+        }
+    }
+
+    pub(super) fn save(&self, out: &mut String) {
+        let _ = write!(out, "{} --mac-source {}", if self.invert { " !" } else { "" }, self.source);
+    }
+
+    pub(super) fn list(&self, _: bool, out: &mut String) {
+        let _ = write!(out, " MAC {}{}", if self.invert { "!" } else { "" }, self.source);
+    }
+
+    pub(super) fn explain(&self, _: Field, cx: &MatchCx<'_>) -> (String, String) {
+        let not = if self.invert { "not " } else { "" };
+        (format!("{not}{}", self.source), cx.mac_source.map_or_else(|| "no link header".to_owned(), |m| m.to_string()))
+    }
+}

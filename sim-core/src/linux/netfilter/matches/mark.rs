@@ -1,0 +1,56 @@
+//! `-m mark`: the packet's mark under a mask.
+//!
+//! Models: net/netfilter/xt_mark.c mark_mt, iptables extensions/libxt_mark.c.
+
+use super::Field;
+use crate::linux::netfilter::eval::MatchCx;
+use crate::linux::netfilter::option::{Masked, Opt, OptError};
+use crate::linux::netfilter::spec::RuleSpec;
+use std::fmt::Write as _;
+
+/// A mark to compare with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mark {
+    /// Value and mask.
+    pub mark: Masked,
+    /// `!`.
+    pub invert: bool,
+}
+
+impl Default for Mark {
+    fn default() -> Self {
+        Mark { mark: Masked { value: 0, mask: u32::MAX }, invert: false }
+    }
+}
+
+impl Mark {
+    pub(super) const OPTS: &'static [Opt] = &[Opt::one(&["mark"]).inv().must()];
+
+    pub(super) fn set(&mut self, _: usize, invert: bool, args: &[&str]) -> Result<(), OptError> {
+        self.mark = Masked::parse("mark", "mark", args[0])?;
+        self.invert = invert;
+        Ok(())
+    }
+
+    pub(super) fn check(&self, _: &RuleSpec) -> Result<(), OptError> {
+        Ok(())
+    }
+
+    #[inline]
+    pub(super) fn eval(&self, cx: &MatchCx<'_>) -> Result<(), Field> {
+        if (cx.mark & self.mark.mask == self.mark.value) != self.invert { Ok(()) } else { Err("mark") }
+    }
+
+    pub(super) fn save(&self, out: &mut String) {
+        let _ = write!(out, "{} --mark {}", if self.invert { " !" } else { "" }, self.mark);
+    }
+
+    pub(super) fn list(&self, _: bool, out: &mut String) {
+        let _ = write!(out, " mark match{} {}", if self.invert { " !" } else { "" }, self.mark);
+    }
+
+    pub(super) fn explain(&self, _: Field, cx: &MatchCx<'_>) -> (String, String) {
+        let not = if self.invert { "not " } else { "" };
+        (format!("{not}{}", self.mark), format!("{:#x}", cx.mark))
+    }
+}

@@ -1,0 +1,135 @@
+//! What a rule may ask of a packet beside its addresses, devices and protocol: one file per match, listed once here.
+//!
+//! ```text
+//!   -m NAME --option …   ──parse──►  Match  ──save──►  -m NAME --option …
+//!                                      │
+//!                       packet ──► eval() ──► Ok, or the option that missed
+//!                                      │
+//!                               explain(option) ──► wanted, seen
+//! ```
+
+use super::eval::{MatchCx, Memory};
+use super::option::{Opt, OptError};
+use super::spec::RuleSpec;
+use crate::linux::RowId;
+
+/// The name of the option in which a packet did not fit.
+pub type Field = &'static str;
+
+macro_rules! registry {
+    ($($file:ident :: $ty:ident $name:literal),* $(,)?) => {
+        $(pub mod $file; pub use $file::$ty;)*
+
+        /// One match of a rule.
+        #[derive(Clone, Debug, PartialEq, Eq)]
+        pub enum Match { $(#[doc = concat!("`-m ", $name, "`.")] $ty($ty)),* }
+
+        $(impl From<$ty> for Match { fn from(m: $ty) -> Match { Match::$ty(m) } })*
+
+        /// The names behind `-m` that are known, in alphabetical order; `state` is another name of `conntrack`.
+        pub const NAMES: &[&str] = &[$($name),*];
+
+        impl Match {
+            /// The match called `name` before any option was read.
+            pub fn new(name: &str) -> Option<Match> {
+                match name {
+                    $($name => Some(Match::$ty($ty::default())),)*
+                    "state" => Some(Match::Conntrack(Conntrack { alias: true, ..Conntrack::default() })),
+                    _ => None,
+                }
+            }
+
+            /// The extension's name.
+            pub fn name(&self) -> &'static str {
+                match self { $(Match::$ty(_) => $name),* }
+            }
+
+            /// Its options.
+            pub fn opts(&self) -> &'static [Opt] {
+                match self { Match::Conntrack(m) if m.alias => conntrack::STATE_OPTS, $(Match::$ty(_) => $ty::OPTS),* }
+            }
+
+            /// Takes the option of that place in the list.
+            ///
+            /// # Errors
+            /// In the words of iptables, when the value cannot be.
+            pub fn set(&mut self, opt: usize, invert: bool, args: &[&str]) -> Result<(), OptError> {
+                match self { $(Match::$ty(m) => m.set(opt, invert, args)),* }
+            }
+
+            /// Checks the match against the whole rule.
+            ///
+            /// # Errors
+            /// In the words of iptables.
+            pub fn check(&self, rule: &RuleSpec) -> Result<(), OptError> {
+                match self { $(Match::$ty(m) => m.check(rule)),* }
+            }
+
+            /// Writes the options as iptables-save does, each with a space before it.
+            pub fn save(&self, out: &mut String) {
+                match self { $(Match::$ty(m) => m.save(out)),* }
+            }
+
+            /// Writes what `iptables -L` prints, each part with a space before it; names instead of numbers unless `numeric`.
+            pub fn list(&self, numeric: bool, out: &mut String) {
+                match self { $(Match::$ty(m) => m.list(numeric, out)),* }
+            }
+
+            /// What the option `field` wanted, and what it saw.
+            pub fn explain(&self, field: Field, cx: &MatchCx<'_>) -> (String, String) {
+                match self { $(Match::$ty(m) => m.explain(field, cx)),* }
+            }
+        }
+    };
+}
+
+registry! {
+    addrtype::Addrtype "addrtype",
+    comment::Comment "comment",
+    conntrack::Conntrack "conntrack",
+    icmp::Icmp "icmp",
+    mac::Mac "mac",
+    mark::Mark "mark",
+    multiport::Multiport "multiport",
+    nfacct::Nfacct "nfacct",
+    physdev::Physdev "physdev",
+    statistic::Statistic "statistic",
+    tcp::Tcp "tcp",
+    udp::Udp "udp",
+}
+
+impl Match {
+    /// The name that iptables-save prints: `state` where the rule was written so.
+    pub fn shown_name(&self) -> &'static str {
+        match self {
+            Match::Conntrack(m) if m.alias => "state",
+            m => m.name(),
+        }
+    }
+
+    /// Asks the match about a packet. `row` is the rule, for matches with a memory.
+    ///
+    /// # Errors
+    /// The option in which the packet did not fit.
+    #[inline]
+    pub fn eval<M: Memory>(&self, cx: &MatchCx<'_>, row: RowId, memory: &mut M) -> Result<(), Field> {
+        match self {
+            Match::Comment(_) | Match::Nfacct(_) => Ok(()),
+            Match::Tcp(m) => m.eval(cx),
+            Match::Udp(m) => m.eval(cx),
+            Match::Conntrack(m) => m.eval(cx),
+            Match::Mark(m) => m.eval(cx),
+            Match::Statistic(m) => m.eval(row, memory),
+            Match::Addrtype(m) => m.eval(cx),
+            Match::Multiport(m) => m.eval(cx),
+            Match::Icmp(m) => m.eval(cx),
+            Match::Physdev(m) => m.eval(cx),
+            Match::Mac(m) => m.eval(cx),
+        }
+    }
+
+    /// Whether it needs connection tracking in its namespace.
+    pub fn needs_conntrack(&self) -> bool {
+        matches!(self, Match::Conntrack(_))
+    }
+}

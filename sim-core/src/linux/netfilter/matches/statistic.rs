@@ -1,0 +1,225 @@
+//! `-m statistic`: fits by chance, or every n-th time.
+//!
+//! Models: net/netfilter/xt_statistic.c statistic_mt, iptables extensions/libxt_statistic.c.
+//! Simplifies: two counting matches in one rule share a counter.
+
+use super::Field;
+use crate::linux::RowId;
+use crate::linux::netfilter::eval::{MatchCx, Memory};
+use crate::linux::netfilter::option::{Opt, OptError, number};
+use crate::linux::netfilter::spec::RuleSpec;
+use std::fmt::Write as _;
+
+/// How it decides.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// `--mode random`: fits if 31 random bits are below the number.
+    Random {
+        /// The probability times 2^31.
+        probability: u32,
+    },
+    /// `--mode nth`: counts, and fits when it comes round.
+    Nth {
+        /// Fits once in this many packets, less one.
+        every: u32,
+        /// Where the count begins.
+        packet: u32,
+    },
+}
+
+/// What is asked of chance.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Statistic {
+    /// How it decides.
+    pub mode: Mode,
+    /// `!`.
+    pub invert: bool,
+    /// Which options have been read, to refuse those of the other mode.
+    seen: u8,
+}
+
+impl Default for Statistic {
+    fn default() -> Self {
+        Statistic { mode: Mode::Random { probability: 0 }, invert: false, seen: 0 }
+    }
+}
+
+/// 2^31: certainty.
+pub const CERTAIN: u32 = 1 << 31;
+
+impl Statistic {
+    pub(super) const OPTS: &'static [Opt] = &[
+        Opt::one(&["mode"]).must(),
+        Opt::one(&["probability"]).inv(),
+        Opt::one(&["every"]).inv(),
+        Opt::one(&["packet"]),
+    ];
+
+    /// `--mode random --probability p`, p given as a number of 2^31.
+    pub fn random(probability: u32) -> Statistic {
+        Statistic { mode: Mode::Random { probability }, invert: false, seen: 3 }
+    }
+
+    /// The probability that `--probability` with that text means, times 2^31.
+    pub fn probability_of(text: &str) -> Option<u32> {
+        parse_probability(text)
+    }
+
+    /// `--mode nth --every n --packet p`.
+    pub fn nth(every: u32, packet: u32) -> Statistic {
+        Statistic { mode: Mode::Nth { every: every.saturating_sub(1), packet }, invert: false, seen: if packet == 0 { 5 } else { 13 } }
+    }
+
+    pub(super) fn set(&mut self, opt: usize, invert: bool, args: &[&str]) -> Result<(), OptError> {
+        let arg = args[0];
+        match opt {
+            0 => {
+                self.mode = match arg {
+                    "random" => Mode::Random { probability: 0 },
+                    "nth" => Mode::Nth { every: 0, packet: 0 },
+                    _ => return Err(OptError::parameter(format!("Bad mode \"{arg}\""))),
+                }
+            }
+            1 => {
+                let p = parse_probability(arg)
+                    .ok_or_else(|| OptError::parameter("statistic: bad value for option \"--probability\", or out of range (0-1).\n"))?;
+                if let Mode::Random { probability } = &mut self.mode {
+                    *probability = p;
+                }
+                self.invert = invert;
+            }
+            2 => {
+                let n = number(arg, u64::from(u32::MAX)).filter(|n| *n > 0).ok_or_else(|| {
+                    OptError::parameter("statistic: bad value for option \"--every\", or out of range (1-4294967295).\n")
+                })?;
+                if let Mode::Nth { every, .. } = &mut self.mode {
+                    *every = (n - 1) as u32;
+                }
+                self.invert = invert;
+            }
+            _ => {
+                let n = number(arg, u64::from(u32::MAX))
+                    .ok_or_else(|| OptError::parameter("statistic: bad value for option \"--packet\", or out of range (0-4294967295).\n"))?;
+                if let Mode::Nth { packet, .. } = &mut self.mode {
+                    *packet = n as u32;
+                }
+            }
+        }
+        self.seen |= 1 << opt;
+        Ok(())
+    }
+
+    pub(super) fn check(&self, _: &RuleSpec) -> Result<(), OptError> {
+        match self.mode {
+            Mode::Random { .. } if self.seen & 2 == 0 => {
+                Err(OptError::parameter("--probability must be specified when using random mode"))
+            }
+            Mode::Nth { .. } if self.seen & 4 == 0 => Err(OptError::parameter("--every must be specified when using nth mode")),
+            Mode::Nth { every, packet } if packet > every => {
+                Err(OptError::parameter("the --packet p must be 0 <= p <= n-1"))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    #[inline]
+    pub(super) fn eval<M: Memory>(&self, row: RowId, memory: &mut M) -> Result<(), Field> {
+        if memory.statistic(row, self) { Ok(()) } else { Err(self.field()) }
+    }
+
+    fn field(&self) -> Field {
+        match self.mode {
+            Mode::Random { .. } => "probability",
+            Mode::Nth { .. } => "every",
+        }
+    }
+
+    /// Decides from 31 random bits.
+    #[inline]
+    pub fn fits_draw(&self, draw: u32) -> bool {
+        match self.mode {
+            Mode::Random { probability } => ((draw & 0x7fff_ffff) < probability) != self.invert,
+            Mode::Nth { .. } => false,
+        }
+    }
+
+    /// Decides from the counter, which it moves on.
+    #[inline]
+    pub fn fits_count(&self, count: &mut u32) -> bool {
+        match self.mode {
+            Mode::Nth { every, .. } => {
+                *count = if *count == every { 0 } else { *count + 1 };
+                (*count == 0) != self.invert
+            }
+            Mode::Random { .. } => false,
+        }
+    }
+
+    pub(super) fn save(&self, out: &mut String) {
+        let not = if self.invert { " !" } else { "" };
+        match self.mode {
+            Mode::Random { probability } => {
+                let _ = write!(out, " --mode random{not} --probability {}", print_probability(probability));
+            }
+            Mode::Nth { every, packet } => {
+                let _ = write!(out, " --mode nth{not} --every {}", u64::from(every) + 1);
+                if packet != 0 {
+                    let _ = write!(out, " --packet {packet}");
+                }
+            }
+        }
+    }
+
+    pub(super) fn list(&self, _: bool, out: &mut String) {
+        let not = if self.invert { " !" } else { "" };
+        match self.mode {
+            Mode::Random { probability } => {
+                let _ = write!(out, " statistic mode random{not} probability {}", print_probability(probability));
+            }
+            Mode::Nth { every, packet } => {
+                let _ = write!(out, " statistic mode nth{not} every {}", u64::from(every) + 1);
+                if packet != 0 {
+                    let _ = write!(out, " packet {packet}");
+                }
+            }
+        }
+    }
+
+    pub(super) fn explain(&self, _: Field, cx: &MatchCx<'_>) -> (String, String) {
+        let not = if self.invert { "not " } else { "" };
+        let seen = |of: &str| cx.memory_seen.map_or_else(|| "not recorded".to_owned(), |v| format!("{of} {v}"));
+        match self.mode {
+            Mode::Random { probability } => (format!("{not}a draw below {probability}"), seen("drew")),
+            Mode::Nth { every, .. } => (format!("{not}every {}", u64::from(every) + 1), seen("counted")),
+        }
+    }
+}
+
+/// Eleven decimals of n / 2^31, rounded as printf does.
+fn print_probability(n: u32) -> String {
+    let scaled = u128::from(n) * 100_000_000_000;
+    let (mut q, r) = (scaled >> 31, scaled & (u128::from(CERTAIN) - 1));
+    let half = u128::from(CERTAIN) / 2;
+    if r > half || (r == half && q & 1 == 1) {
+        q += 1;
+    }
+    format!("{}.{:011}", q / 100_000_000_000, q % 100_000_000_000)
+}
+
+/// Reads a decimal number from 0 to 1 as a number of 2^31, rounded to the nearest.
+fn parse_probability(s: &str) -> Option<u32> {
+    let (int, frac) = s.split_once('.').unwrap_or((s, ""));
+    if (int.is_empty() && frac.is_empty()) || !int.bytes().chain(frac.bytes()).all(|b| b.is_ascii_digit()) {
+        return None;
+    }
+    // Digits behind the 20th cannot change the result.
+    let frac = &frac[..frac.len().min(20)];
+    let scale = 10u128.pow(frac.len() as u32);
+    let int: u128 = if int.is_empty() { 0 } else { int.parse().ok().filter(|n| *n <= 1)? };
+    let frac: u128 = if frac.is_empty() { 0 } else { frac.parse().ok()? };
+    let value = int * scale + frac;
+    if value > scale {
+        return None;
+    }
+    u32::try_from((value * u128::from(CERTAIN) * 2 + scale) / (scale * 2)).ok()
+}

@@ -1,0 +1,375 @@
+//! What one rule says: the packet's addresses, devices and protocol, then matches, then a target.
+//!
+//! Models: include/uapi/linux/netfilter_ipv4/ip_tables.h struct ipt_ip, struct ipt_entry.
+
+use super::matches::Match;
+use super::option::OptError;
+use super::targets::Target;
+use crate::packet::{Ipv4Addr, Protocol};
+use std::fmt;
+use std::sync::Arc;
+
+/// `-s`, `-d`: an address under a mask.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct AddrMatch {
+    /// The address, bits outside of the mask cleared.
+    pub addr: Ipv4Addr,
+    /// The mask; need not be a prefix.
+    pub mask: u32,
+    /// `!`.
+    pub invert: bool,
+}
+
+impl Default for AddrMatch {
+    fn default() -> Self {
+        AddrMatch { addr: Ipv4Addr::UNSPECIFIED, mask: 0, invert: false }
+    }
+}
+
+impl AddrMatch {
+    /// That address alone.
+    pub fn host(addr: Ipv4Addr) -> Self {
+        AddrMatch { addr, mask: u32::MAX, invert: false }
+    }
+
+    /// The addresses of a prefix.
+    pub fn prefix(p: crate::packet::Prefix<Ipv4Addr>) -> Self {
+        AddrMatch { addr: p.addr(), mask: crate::packet::Prefix::<Ipv4Addr>::mask_bits(p.len()) as u32, invert: false }
+    }
+
+    /// The others.
+    #[must_use]
+    pub fn not(mut self) -> Self {
+        self.invert = !self.invert;
+        self
+    }
+
+    /// Whether every address fits.
+    #[inline]
+    pub fn any(&self) -> bool {
+        self.mask == 0 && !self.invert
+    }
+
+    /// Whether `addr` fits.
+    #[inline]
+    pub fn holds(&self, addr: Ipv4Addr) -> bool {
+        (u32::from(addr) & self.mask == u32::from(self.addr)) != self.invert
+    }
+
+    /// The address if it is one single address, not inverted.
+    #[inline]
+    pub fn single(&self) -> Option<u32> {
+        (self.mask == u32::MAX && !self.invert).then_some(u32::from(self.addr))
+    }
+}
+
+impl fmt::Display for AddrMatch {
+    /// `10.0.0.0/8`, or with the mask in full if it is no prefix.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let len = self.mask.leading_ones();
+        if self.mask.checked_shl(len).unwrap_or(0) == 0 {
+            write!(f, "{}/{len}", self.addr)
+        } else {
+            write!(f, "{}/{}", self.addr, Ipv4Addr::from(self.mask))
+        }
+    }
+}
+
+/// `-i`, `-o`: the name of a device, or its beginning followed by `+`.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct IfMatch {
+    /// The name as written, `+` included.
+    pub name: Arc<str>,
+    /// `!`.
+    pub invert: bool,
+}
+
+impl IfMatch {
+    /// The device of that name.
+    pub fn named(name: &str) -> Self {
+        IfMatch { name: name.into(), invert: false }
+    }
+
+    /// Whether `dev` fits; the empty name is no device at all.
+    #[inline]
+    pub fn holds(&self, dev: &str) -> bool {
+        if_name_holds(&self.name, dev) != self.invert
+    }
+}
+
+/// Whether `dev` is `pattern`, or begins as it does where it ends with `+`.
+#[inline]
+pub fn if_name_holds(pattern: &str, dev: &str) -> bool {
+    match pattern.strip_suffix('+') {
+        Some(begin) => dev.starts_with(begin),
+        None => dev == pattern,
+    }
+}
+
+/// `-p`: a protocol.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct ProtoMatch {
+    /// The protocol, not 0.
+    pub protocol: Protocol,
+    /// `!`.
+    pub invert: bool,
+}
+
+/// What a rule says.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct RuleSpec {
+    /// `-s`.
+    pub src: AddrMatch,
+    /// `-d`.
+    pub dst: AddrMatch,
+    /// `-i`.
+    pub iif: Option<IfMatch>,
+    /// `-o`.
+    pub oif: Option<IfMatch>,
+    /// `-p`.
+    pub protocol: Option<ProtoMatch>,
+    /// `-f`: second and further fragments; `! -f` (`Some(false)`): the others.
+    pub fragment: Option<bool>,
+    /// `-m …`, in the order written.
+    pub matches: Vec<Match>,
+    /// `-j …`, `-g …`.
+    pub target: Target,
+}
+
+impl RuleSpec {
+    /// A rule that fits every packet.
+    pub fn to(target: Target) -> Self {
+        RuleSpec { target, ..RuleSpec::default() }
+    }
+
+    /// The same for a protocol.
+    #[must_use]
+    pub fn protocol(mut self, protocol: Protocol) -> Self {
+        self.protocol = Some(ProtoMatch { protocol, invert: false });
+        self
+    }
+
+    /// The same with one more match.
+    #[must_use]
+    pub fn matching(mut self, m: impl Into<Match>) -> Self {
+        self.matches.push(m.into());
+        self
+    }
+
+    /// The same for a source.
+    #[must_use]
+    pub fn src(mut self, src: AddrMatch) -> Self {
+        self.src = src;
+        self
+    }
+
+    /// The same for a destination.
+    #[must_use]
+    pub fn dst(mut self, dst: AddrMatch) -> Self {
+        self.dst = dst;
+        self
+    }
+
+    /// The same for an input device.
+    #[must_use]
+    pub fn iif(mut self, name: &str) -> Self {
+        self.iif = Some(IfMatch::named(name));
+        self
+    }
+
+    /// The same for an output device.
+    #[must_use]
+    pub fn oif(mut self, name: &str) -> Self {
+        self.oif = Some(IfMatch::named(name));
+        self
+    }
+
+    /// The same with a comment.
+    #[must_use]
+    pub fn comment(self, text: &str) -> Self {
+        self.matching(super::matches::Comment { text: text.into() })
+    }
+
+    /// Writes what stands behind `-A CHAIN` in iptables-save, with a space before it.
+    pub fn save(&self, out: &mut String) {
+        use std::fmt::Write as _;
+        let addr = |a: &AddrMatch, opt: &str, out: &mut String| {
+            if !a.any() {
+                let _ = write!(out, "{} {opt} {a}", if a.invert { " !" } else { "" });
+            }
+        };
+        addr(&self.src, "-s", out);
+        addr(&self.dst, "-d", out);
+        for (m, opt) in [(&self.iif, "-i"), (&self.oif, "-o")] {
+            if let Some(m) = m {
+                let _ = write!(out, "{} {opt} {}", if m.invert { " !" } else { "" }, m.name);
+            }
+        }
+        if let Some(p) = self.protocol {
+            let _ = write!(out, "{} -p {}", if p.invert { " !" } else { "" }, protocol_text(p.protocol));
+        }
+        match self.fragment {
+            Some(true) => out.push_str(" -f"),
+            Some(false) => out.push_str(" ! -f"),
+            None => {}
+        }
+        for m in &self.matches {
+            out.push_str(" -m ");
+            out.push_str(m.shown_name());
+            m.save(out);
+        }
+        self.target.save_with_jump(out);
+    }
+
+    /// The same as a string without the space.
+    pub fn text(&self) -> String {
+        let mut out = String::new();
+        self.save(&mut out);
+        out.split_off(usize::from(out.starts_with(' ')))
+    }
+
+    /// Checks what an option list by itself cannot: extensions that need a protocol.
+    ///
+    /// # Errors
+    /// In the words of iptables.
+    pub fn check(&self) -> Result<(), OptError> {
+        for m in &self.matches {
+            m.check(self)?;
+        }
+        self.target.check(self)
+    }
+}
+
+/// Protocols by number as `/etc/protocols` has them; of two names the first is printed.
+const PROTOCOLS: &[(u8, &str)] = &[
+    (1, "icmp"),
+    (2, "igmp"),
+    (3, "ggp"),
+    (4, "ipencap"),
+    (5, "st"),
+    (6, "tcp"),
+    (8, "egp"),
+    (9, "igp"),
+    (12, "pup"),
+    (17, "udp"),
+    (20, "hmp"),
+    (22, "xns-idp"),
+    (27, "rdp"),
+    (29, "iso-tp4"),
+    (33, "dccp"),
+    (36, "xtp"),
+    (37, "ddp"),
+    (38, "idpr-cmtp"),
+    (41, "ipv6"),
+    (43, "ipv6-route"),
+    (44, "ipv6-frag"),
+    (45, "idrp"),
+    (46, "rsvp"),
+    (47, "gre"),
+    (50, "esp"),
+    (51, "ah"),
+    (57, "skip"),
+    (58, "ipv6-icmp"),
+    (58, "icmpv6"),
+    (59, "ipv6-nonxt"),
+    (60, "ipv6-opts"),
+    (73, "rspf"),
+    (81, "vmtp"),
+    (88, "eigrp"),
+    (89, "ospf"),
+    (93, "ax.25"),
+    (94, "ipip"),
+    (97, "etherip"),
+    (98, "encap"),
+    (103, "pim"),
+    (108, "ipcomp"),
+    (112, "vrrp"),
+    (115, "l2tp"),
+    (124, "isis"),
+    (132, "sctp"),
+    (133, "fc"),
+    (135, "mobility-header"),
+    (135, "ipv6-mh"),
+    (136, "udplite"),
+    (137, "mpls-in-ip"),
+    (138, "manet"),
+    (139, "hip"),
+    (140, "shim6"),
+    (141, "wesp"),
+    (142, "rohc"),
+    (143, "ethernet"),
+];
+
+/// The protocol's name as iptables prints it, or its number.
+pub fn protocol_text(p: Protocol) -> String {
+    PROTOCOLS.iter().find(|(n, _)| *n == p.0).map_or_else(|| p.0.to_string(), |(_, s)| (*s).to_owned())
+}
+
+/// Reads a protocol by name or number; `all` is 0.
+///
+/// # Errors
+/// In the words of iptables.
+pub fn parse_protocol(s: &str) -> Result<Protocol, OptError> {
+    if let Some(n) = super::option::number(s, 255) {
+        return Ok(Protocol(n as u8));
+    }
+    let lower = s.to_ascii_lowercase();
+    if lower == "all" {
+        return Ok(Protocol(0));
+    }
+    match PROTOCOLS.iter().find(|(_, n)| *n == lower) {
+        Some((n, _)) => Ok(Protocol(*n)),
+        None => Err(OptError::parameter(format!("unknown protocol \"{s}\" specified"))),
+    }
+}
+
+/// Reads one address as inet_aton does with all four parts, or with trailing parts left out before a mask (`10/8`).
+fn parse_address(s: &str, short: bool) -> Option<Ipv4Addr> {
+    let mut octets = [0u8; 4];
+    let mut n = 0;
+    for part in s.split('.') {
+        let digits = !part.is_empty() && part.len() <= 3 && part.bytes().all(|b| b.is_ascii_digit());
+        *octets.get_mut(n)? = digits.then(|| part.parse().ok()).flatten()?;
+        n += 1;
+    }
+    (n == 4 || (short && n > 0)).then_some(Ipv4Addr::from(octets))
+}
+
+/// Reads a list of addresses with masks: `10.0.0.0/8,192.168.0.1`.
+///
+/// # Errors
+/// In the words of iptables.
+pub fn parse_addresses(s: &str) -> Result<Vec<AddrMatch>, OptError> {
+    s.split(',')
+        .map(|one| {
+            let (addr, mask) = match one.split_once('/') {
+                Some((a, m)) => (a, Some(m)),
+                None => (one, None),
+            };
+            let mask = match mask {
+                None => u32::MAX,
+                Some(m) => match super::option::number(m, 32) {
+                    Some(n) => crate::packet::Prefix::<Ipv4Addr>::mask_bits(n as u8) as u32,
+                    None => {
+                        let m4 = parse_address(m, false);
+                        u32::from(m4.ok_or_else(|| OptError::parameter(format!("invalid mask `{m}' specified")))?)
+                    }
+                },
+            };
+            let addr =
+                parse_address(addr, one.contains('/')).ok_or_else(|| OptError::parameter(format!("host/network `{addr}' not found")))?;
+            Ok(AddrMatch { addr: Ipv4Addr::from(u32::from(addr) & mask), mask, invert: false })
+        })
+        .collect()
+}
+
+/// Reads the name of a device.
+///
+/// # Errors
+/// In the words of iptables.
+pub fn parse_interface(s: &str, invert: bool) -> Result<IfMatch, OptError> {
+    if s.len() > 15 {
+        return Err(OptError::parameter(format!("interface name `{s}' must be shorter than IFNAMSIZ (15)")));
+    }
+    Ok(IfMatch { name: s.into(), invert })
+}

@@ -1,0 +1,116 @@
+//! `-j DNAT`: the flow goes to another destination.
+//!
+//! Models: net/netfilter/xt_nat.c xt_dnat_target_v2, iptables extensions/libxt_NAT.c.
+//! Simplifies: no shifted port ranges (`:port-port/base`).
+
+use crate::linux::conntrack::NatRange;
+use crate::linux::netfilter::option::{Opt, OptError, parse_port};
+use crate::linux::netfilter::spec::RuleSpec;
+use crate::packet::Ipv4Addr;
+use std::fmt::Write as _;
+
+/// Where the flow goes.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct Dnat {
+    /// Addresses, ports and how they are chosen.
+    pub range: NatRange<Ipv4Addr>,
+}
+
+impl Dnat {
+    pub(super) const OPTS: &'static [Opt] =
+        &[Opt::one(&["to-destination"]).must(), Opt::flag(&["random"]), Opt::flag(&["persistent"])];
+
+    /// `--to-destination addr[:port]`.
+    pub fn to(addr: Ipv4Addr, port: Option<u16>) -> Dnat {
+        Dnat { range: NatRange { ports: port.map(|p| (p, p)), ..NatRange::to_addr(addr) } }
+    }
+
+    pub(super) fn set(&mut self, opt: usize, args: &[&str]) -> Result<(), OptError> {
+        match opt {
+            0 => parse_to(args[0], &mut self.range)?,
+            1 => self.range.random = true,
+            _ => self.range.persistent = true,
+        }
+        Ok(())
+    }
+
+    pub(super) fn check(&self, rule: &RuleSpec) -> Result<(), OptError> {
+        needs_ports(&self.range, rule)
+    }
+
+    pub(super) fn save(&self, out: &mut String) {
+        let _ = write!(out, " --to-destination {}", to_text(&self.range));
+        save_flags(&self.range, " --", out);
+    }
+
+    pub(super) fn list(&self, _: bool, out: &mut String) {
+        let _ = write!(out, " to:{}", to_text(&self.range));
+        save_flags(&self.range, " ", out);
+    }
+}
+
+/// Reads `addr[-addr][:port[-port]]`, either part may be missing.
+pub(super) fn parse_to(s: &str, range: &mut NatRange<Ipv4Addr>) -> Result<(), OptError> {
+    let (addrs, ports) = match s.split_once(':') {
+        Some((a, p)) => (a, Some(p)),
+        None => (s, None),
+    };
+    if let Some(ports) = ports {
+        range.ports = Some(parse_ports(ports)?);
+    }
+    if addrs.is_empty() && ports.is_some() {
+        return Ok(());
+    }
+    let one = |a: &str| a.parse::<Ipv4Addr>().map_err(|_| OptError::parameter(format!("Bad IP address \"{a}\"")));
+    range.addrs = Some(match addrs.split_once('-') {
+        Some((a, b)) => (one(a)?, one(b)?),
+        None => (one(addrs)?, one(addrs)?),
+    });
+    Ok(())
+}
+
+/// Reads `port[-port]`.
+pub(super) fn parse_ports(s: &str) -> Result<(u16, u16), OptError> {
+    let one = |p: &str| match parse_port(p) {
+        Ok(0) | Err(_) => Err(OptError::parameter(format!("Port `{s}' not valid"))),
+        ok => ok,
+    };
+    let (lo, hi) = match s.split_once('-') {
+        Some((a, b)) => (one(a)?, one(b)?),
+        None => (one(s)?, one(s)?),
+    };
+    if lo > hi {
+        return Err(OptError::parameter(format!("Port range `{s}' funky")));
+    }
+    Ok((lo, hi))
+}
+
+/// Writes `addr[-addr][:port[-port]]`.
+pub(super) fn to_text(range: &NatRange<Ipv4Addr>) -> String {
+    let mut out = String::new();
+    if let Some((a, b)) = range.addrs {
+        let _ = if a == b { write!(out, "{a}") } else { write!(out, "{a}-{b}") };
+    }
+    if let Some((a, b)) = range.ports {
+        let _ = if a == b { write!(out, ":{a}") } else { write!(out, ":{a}-{b}") };
+    }
+    out
+}
+
+/// Writes ` --random --random-fully --persistent` as far as they are set.
+pub(super) fn save_flags(range: &NatRange<Ipv4Addr>, dash: &str, out: &mut String) {
+    for (set, name) in [(range.random, "random"), (range.random_fully, "random-fully"), (range.persistent, "persistent")] {
+        if set {
+            let _ = write!(out, "{dash}{name}");
+        }
+    }
+}
+
+/// Ports can be mapped only where the rule says which protocol has them.
+pub(super) fn needs_ports(range: &NatRange<Ipv4Addr>, rule: &RuleSpec) -> Result<(), OptError> {
+    let has = rule.protocol.is_some_and(|p| !p.invert && matches!(p.protocol.0, 1 | 6 | 17 | 33 | 132));
+    if range.ports.is_some() && !has {
+        return Err(OptError::parameter("Need TCP, UDP, SCTP or DCCP with port specification"));
+    }
+    Ok(())
+}

@@ -1,0 +1,85 @@
+//! `-j REJECT`: drops the packet and says so to its sender.
+//!
+//! Models: net/ipv4/netfilter/ipt_REJECT.c reject_tg, iptables extensions/libipt_REJECT.c.
+
+use crate::linux::netfilter::option::{Opt, OptError};
+use crate::linux::netfilter::spec::RuleSpec;
+use crate::packet::Protocol;
+
+/// What the sender is told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reject {
+    /// The answer.
+    pub with: RejectWith,
+}
+
+/// An answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RejectWith {
+    /// ICMP destination unreachable of that code.
+    Icmp(u8),
+    /// A TCP reset.
+    TcpReset,
+}
+
+/// Names, other names, ICMP codes.
+const TYPES: [(&str, &str, u8); 7] = [
+    ("icmp-net-unreachable", "net-unreach", 0),
+    ("icmp-host-unreachable", "host-unreach", 1),
+    ("icmp-proto-unreachable", "proto-unreach", 2),
+    ("icmp-port-unreachable", "port-unreach", 3),
+    ("icmp-net-prohibited", "net-prohib", 9),
+    ("icmp-host-prohibited", "host-prohib", 10),
+    ("icmp-admin-prohibited", "admin-prohib", 13),
+];
+
+impl Default for Reject {
+    fn default() -> Self {
+        Reject { with: RejectWith::Icmp(3) }
+    }
+}
+
+impl Reject {
+    pub(super) const OPTS: &'static [Opt] = &[Opt::one(&["reject-with"])];
+
+    pub(super) fn set(&mut self, _: usize, args: &[&str]) -> Result<(), OptError> {
+        let wanted = args[0];
+        // As strncasecmp over the length given has it: a beginning is enough, the first in the list wins.
+        let begins = |name: &str| name.get(..wanted.len()).is_some_and(|n| n.eq_ignore_ascii_case(wanted));
+        if begins("tcp-reset") || begins("tcp-rst") {
+            self.with = RejectWith::TcpReset;
+            return Ok(());
+        }
+        match TYPES.iter().find(|(name, alias, _)| begins(name) || begins(alias)) {
+            Some((_, _, code)) => self.with = RejectWith::Icmp(*code),
+            None => return Err(OptError::parameter(format!("unknown reject type \"{wanted}\""))),
+        }
+        Ok(())
+    }
+
+    pub(super) fn check(&self, _: &RuleSpec) -> Result<(), OptError> {
+        Ok(())
+    }
+
+    /// Whether the kernel takes it in that rule: a reset needs `-p tcp`.
+    pub(crate) fn fits_rule(&self, rule: &RuleSpec) -> bool {
+        self.with != RejectWith::TcpReset || rule.protocol.is_some_and(|p| p.protocol == Protocol::TCP && !p.invert)
+    }
+
+    fn text(&self) -> &'static str {
+        match self.with {
+            RejectWith::TcpReset => "tcp-reset",
+            RejectWith::Icmp(code) => TYPES.iter().find(|(_, _, c)| *c == code).map_or("icmp-port-unreachable", |(n, _, _)| n),
+        }
+    }
+
+    pub(super) fn save(&self, out: &mut String) {
+        out.push_str(" --reject-with ");
+        out.push_str(self.text());
+    }
+
+    pub(super) fn list(&self, _: bool, out: &mut String) {
+        out.push_str(" reject-with ");
+        out.push_str(self.text());
+    }
+}
