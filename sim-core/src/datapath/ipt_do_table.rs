@@ -18,7 +18,7 @@ use super::hook::{HookState, NfVerdict};
 use super::nat::{nf_nat_masquerade, nf_nat_setup_info};
 use super::reject::{nf_send_reset, nf_send_unreach};
 use super::walk::Walk;
-use crate::linux::conntrack::{CtView, Manip, NatRange};
+use crate::linux::conntrack::{CtView, Dir, Manip, NatRange};
 use crate::linux::device::Scope;
 use crate::linux::netfilter::matches::Statistic;
 use crate::linux::netfilter::matches::statistic::Mode;
@@ -28,7 +28,7 @@ use crate::linux::netfilter::{Chain, Hook, MatchCx, Memory, Policy, Rule, TableK
 use crate::linux::rng::Draw;
 use crate::linux::skb::Skb;
 use crate::linux::{Config, IfIndex, RowId};
-use crate::packet::{Address, Ipv4Addr, Net};
+use crate::packet::{Address, Ipv4Addr, Net, Tuple};
 use crate::trace::evidence::{CtCode, RuleAt, Verdict};
 use crate::trace::{Evidence, StepId, Tracer};
 use smallvec::SmallVec;
@@ -42,9 +42,16 @@ pub fn ipt_do_table<T: Tracer>(w: &mut Walk<'_, T>, skb: &mut Skb, table: TableK
     }
     let config = Arc::clone(&w.ns.config);
     let Some(table) = config.xt.table(table) else { return NfVerdict::Accept };
-    let ct = ct_view(w, skb);
-    let mut walk =
-        TableWalk { config: &config, state, ct, dev: if state.iif.is_some() { state.iif } else { state.oif }, table: table.kind };
+    let ct = w.ns.conntrack.view(skb.ct);
+    let ct_tuples = skb.ct.and_then(|r| w.ns.conntrack.get(r.id)).map(|e| (*e.tuple(Dir::Original), *e.tuple(Dir::Reply)));
+    let mut walk = TableWalk {
+        config: &config,
+        state,
+        ct,
+        ct_tuples,
+        dev: if state.iif.is_some() { state.iif } else { state.oif },
+        table: table.kind,
+    };
     let mut at: (ChainId, usize) = (state.hook as ChainId, 0);
     let mut stack: SmallVec<[(ChainId, usize); 8]> = SmallVec::new();
     loop {
@@ -85,11 +92,6 @@ fn policy_of(chain: &Chain) -> NfVerdict {
     }
 }
 
-/// What conntrack knows of a packet.
-fn ct_view<T: Tracer>(_w: &Walk<'_, T>, skb: &Skb) -> CtView {
-    CtView { info: skb.ct.map(|c| c.info), tracked: skb.ct.is_some(), ..CtView::default() }
-}
-
 /// What a rule's target says about the way on.
 enum Said {
     Verdict(NfVerdict),
@@ -103,6 +105,7 @@ struct TableWalk<'a> {
     config: &'a Config,
     state: &'a HookState,
     ct: CtView,
+    ct_tuples: Option<(Tuple<Ipv4Addr>, Tuple<Ipv4Addr>)>,
     dev: IfIndex,
     table: TableKind,
 }
@@ -119,6 +122,7 @@ impl TableWalk<'_> {
             iif_index: self.state.iif,
             oif_index: self.state.oif,
             ct: self.ct,
+            ct_tuples: self.ct_tuples,
             mark: skb.mark,
             phys: skb.bridge.as_ref().map(|b| (devices.name(b.physin), devices.name(b.physout))),
             mac_source: (skb.iif.is_some() && self.state.hook != Hook::Output).then_some(skb.frame.eth.src),

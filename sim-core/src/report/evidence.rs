@@ -8,6 +8,7 @@ use crate::linux::config::Config;
 use crate::linux::conntrack::{CtId, CtInfo, CtView};
 use crate::linux::fib::RouteType;
 use crate::linux::neighbour::NudState;
+use crate::linux::netfilter::ChainId;
 use crate::linux::netfilter::TableKind;
 use crate::linux::skb::PktType;
 use crate::linux::socket::tcp::TcpState;
@@ -214,8 +215,8 @@ impl<'r> Report<'r> {
                 fields.extend((mark != 0).then(|| ("mark", mark.into())));
                 Told::new(fields).verdict(if after.is_some() { "ACCEPT" } else { self.how_lost(n) })
             }
-            Evidence::Rule { table, chain, at, verdict, target, row, mark, ct } => {
-                self.rule_evidence(ns, n, &RuleHit { table, chain, at, verdict, target, row, mark, ct })
+            Evidence::Rule { table, chain, at, verdict, row, mark, ct } => {
+                self.rule_evidence(ns, n, &RuleHit { table, chain, at, verdict, row, mark, ct })
             }
             Evidence::StatefulMatch { row, matched, value } => {
                 let text = self.config(ns, n).and_then(|c| rule_by_row(c, row));
@@ -424,8 +425,8 @@ impl<'r> Report<'r> {
     fn rule_evidence(&self, ns: NetnsId, n: u32, hit: &RuleHit) -> Told {
         let config = self.config(ns, n);
         let table = config.and_then(|c| c.xt.table(hit.table));
-        let name = |i: u16| table.and_then(|t| t.chains.get(usize::from(i))).map(|c| c.name.to_string()).unwrap_or_default();
-        let chain = table.and_then(|t| t.chains.get(usize::from(hit.chain)));
+        let name = |i: ChainId| table.and_then(|t| t.chain(i)).map(|c| c.name.to_string()).unwrap_or_default();
+        let chain = table.and_then(|t| t.chain(hit.chain));
         let (number, text) = match hit.at {
             RuleAt::Rule(i) => {
                 let text = match (config, table, chain) {
@@ -437,7 +438,11 @@ impl<'r> Report<'r> {
             RuleAt::Policy => ("policy".into(), Some(format!("-P {} {}", name(hit.chain), verdict_word(hit.verdict)))),
             RuleAt::End => ("end".into(), None),
         };
-        let target = matches!(hit.verdict, Verdict::Jump | Verdict::Goto).then(|| name(hit.target));
+        let rule = match hit.at {
+            RuleAt::Rule(i) => chain.and_then(|c| c.rules.get(usize::from(i))),
+            RuleAt::Policy | RuleAt::End => None,
+        };
+        let target = rule.and_then(|r| r.spec.target.chain()).map(ToString::to_string);
         let verdict = match (hit.verdict, &target) {
             (Verdict::Jump, Some(t)) => format!("jump {t}"),
             (Verdict::Goto, Some(t)) => format!("goto {t}"),
@@ -475,10 +480,9 @@ pub(super) struct RouteAsked {
 
 struct RuleHit {
     table: TableKind,
-    chain: u16,
+    chain: ChainId,
     at: RuleAt,
     verdict: Verdict,
-    target: u16,
     row: RowId,
     mark: u32,
     ct: CtCode,
@@ -536,7 +540,7 @@ pub(super) fn find_rule(config: &Config, row: RowId) -> Option<FoundRule<'_>> {
     TableKind::ALL
         .into_iter()
         .filter_map(|k| config.xt.table(k))
-        .find_map(|t| t.chains.iter().find_map(|c| c.rules.iter().find(|r| r.row == row).map(|r| (&**t, c, r))))
+        .find_map(|t| t.chains().find_map(|(_, c)| c.rules.iter().find(|r| r.row == row).map(|r| (&**t, c, r))))
 }
 
 /// An ICMP type and code in the words of ping and tcpdump.

@@ -87,7 +87,9 @@ pub fn fdb(config: &Config, bridge: IfIndex, port: IfIndex, mac: Mac, local: boo
 
 /// A rule as `iptables -S` prints it.
 pub fn rule(_config: &Config, _table: &Table, chain: &Chain, rule: &Rule) -> String {
-    format!("-A {} #{}", chain.name, rule.row.0)
+    let mut out = format!("-A {}", chain.name);
+    rule.spec.save(&mut out);
+    out
 }
 
 /// A command.

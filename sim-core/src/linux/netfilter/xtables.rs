@@ -270,6 +270,12 @@ impl Table {
         Some(chain)
     }
 
+    /// Whether a rule needs connection tracking.
+    fn tracks(&self) -> bool {
+        let needs = |r: &Rule| r.spec.target.needs_conntrack() || r.spec.matches.iter().any(super::Match::needs_conntrack);
+        self.slots.iter().flatten().any(|c| c.rules.iter().any(needs))
+    }
+
     /// Gives a chain another name.
     pub(crate) fn rename(&mut self, id: ChainId, name: Arc<str>) {
         if let Some(chain) = self.slots.get_mut(id as usize).and_then(Option::as_mut) {
@@ -283,8 +289,9 @@ impl Table {
 /// The iptables of a namespace; a table that nobody touched is not there.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Xtables {
-    /// By [`TableKind`].
-    pub tables: [Option<Arc<Table>>; 5],
+    tables: [Option<Arc<Table>>; 5],
+    /// Whether a rule of any chain needs connection tracking.
+    tracks: bool,
 }
 
 impl Xtables {
@@ -293,12 +300,31 @@ impl Xtables {
     pub fn table(&self, kind: TableKind) -> Option<&Arc<Table>> {
         self.tables[kind as usize].as_ref()
     }
-}
-impl Xtables {
+
+    /// Whether there is no table at all.
+    #[inline]
     pub fn is_empty(&self) -> bool {
-        self.tables.iter().all(|t| t.is_none())
+        self.tables.iter().all(Option::is_none)
     }
+
+    /// Whether the namespace tracks connections.
+    ///
+    /// It does as long as some rule of some chain, reached or not, has a match or a target that needs it; an empty nat
+    /// table, built-in chains of it and a rule in it with ACCEPT alone do not switch it on, and then the nat table is
+    /// never asked. (Seen on Linux 6.18: nf_ct_netns_get is called by the extensions, not by the chain type.)
+    #[inline]
     pub fn needs_conntrack(&self) -> bool {
-        false
+        self.tracks
+    }
+
+    /// Puts tables in place of the old ones.
+    pub(crate) fn replace(&mut self, tables: [Option<Arc<Table>>; 5]) {
+        self.tables = tables;
+        self.tracks = self.tables.iter().flatten().any(|t| t.tracks());
+    }
+
+    /// All tables, to be changed and put back.
+    pub(crate) fn all(&self) -> [Option<Arc<Table>>; 5] {
+        self.tables.clone()
     }
 }
