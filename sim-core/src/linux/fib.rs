@@ -255,6 +255,11 @@ impl<A: Address> FibBase<A> {
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
+
+    /// The routes of exactly this prefix.
+    pub fn at(&self, prefix: Prefix<A>) -> &[Route<A>] {
+        self.0.at(prefix)
+    }
 }
 
 /// One route table: its own routes over an optional shared base.
@@ -277,6 +282,11 @@ impl<A: Address> FibTable<A> {
     pub fn set_base(&mut self, base: Arc<FibBase<A>>, hidden: Vec<RowId>) {
         self.base = Some(base);
         self.hidden = hidden;
+    }
+
+    /// Whether it lies over a base.
+    pub fn has_base(&self) -> bool {
+        self.base.is_some()
     }
 
     /// Adds a route behind those of equal prefix, TOS and metric.

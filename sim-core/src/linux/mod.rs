@@ -13,9 +13,10 @@
 //!            └─ sockets
 //! ```
 //!
-//! The only way to change a [`Config`](config::Config) is an [`Op`](op::Op). Nothing on this floor knows
+//! The only way to change a [`Config`](config::Config) is an [`Op`](op::Op), which [`apply`](apply::apply) applies. Nothing on this floor knows
 //! that time passes: instants are numbers in the state, compared by the floors above.
 
+pub mod apply;
 pub mod config;
 pub mod conntrack;
 pub mod device;

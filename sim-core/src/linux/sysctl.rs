@@ -36,6 +36,8 @@ pub struct DevConf {
     pub log_martians: bool,
     /// `src_valid_mark`.
     pub src_valid_mark: bool,
+    /// `promote_secondaries`: with a primary address its secondaries do not go; the first becomes primary.
+    pub promote_secondaries: bool,
 }
 
 impl Default for DevConf {
@@ -55,6 +57,7 @@ impl Default for DevConf {
             accept_redirects: true,
             log_martians: false,
             src_valid_mark: false,
+            promote_secondaries: false,
         }
     }
 }

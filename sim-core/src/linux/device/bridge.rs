@@ -12,13 +12,23 @@ pub struct BridgeConfig {
     pub ageing_time: Duration,
     /// `vlan_filtering`.
     pub vlan_filtering: bool,
+    /// `mcast_snooping`: kept for listings; groups are always flooded.
+    pub mcast_snooping: bool,
+    /// Whether the MTU was set by a command (it then no longer follows the ports').
+    pub mtu_set: bool,
     /// Ports; the one added last stands first, as the kernel's list has it.
     pub ports: Vec<IfIndex>,
 }
 
 impl Default for BridgeConfig {
     fn default() -> Self {
-        BridgeConfig { ageing_time: Duration::from_secs(300), vlan_filtering: false, ports: Vec::new() }
+        BridgeConfig {
+            ageing_time: Duration::from_secs(300),
+            vlan_filtering: false,
+            mcast_snooping: true,
+            mtu_set: false,
+            ports: Vec::new(),
+        }
     }
 }
 

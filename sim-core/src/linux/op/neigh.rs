@@ -58,6 +58,8 @@ pub enum FdbOp {
         kind: FdbKind,
         /// `replace`: no error if it is there.
         replace: bool,
+        /// `master`: in the table of the bridge that the device is a port of; else in that of the device, a bridge.
+        master: bool,
     },
     /// `bridge fdb del MAC dev PORT master`.
     Del {
@@ -65,6 +67,8 @@ pub enum FdbOp {
         dev: Arc<str>,
         /// The address.
         mac: Mac,
+        /// `master`.
+        master: bool,
     },
 }
 

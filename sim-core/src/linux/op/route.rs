@@ -1,9 +1,10 @@
 //! `ip route`.
 
 use crate::linux::device::Scope;
-use crate::linux::fib::{RouteProto, RouteType, TableId};
+use crate::linux::fib::{FibBase, RouteProto, RouteType, TableId};
+use crate::linux::id::IfIndex;
 use crate::packet::{Ipv4Addr, Prefix};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 /// How a route is put in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -83,7 +84,40 @@ impl RouteSpec {
 pub struct RouteBatch {
     /// The routes, each with gateway and device given.
     pub routes: Vec<RouteSpec>,
+    /// The table they make, once made; no part of what the batch says.
+    pub shared: SharedBase,
 }
+
+impl RouteBatch {
+    /// A batch of these routes.
+    pub fn new(routes: Vec<RouteSpec>) -> Self {
+        RouteBatch { routes, shared: SharedBase::default() }
+    }
+}
+
+/// The stored form of a batch, made by the first namespace that applies it and shared by all in which its devices have the
+/// same indices. Any two are equal: it follows from the batch.
+#[derive(Clone, Debug, Default)]
+pub struct SharedBase(OnceLock<MadeBase>);
+
+/// The devices, in the order of their names, and the routes through them.
+type MadeBase = (Vec<IfIndex>, Arc<FibBase<Ipv4Addr>>);
+
+impl SharedBase {
+    /// The shared base for devices of these indices; `make` makes it, the first time or where the indices differ.
+    pub fn get_or_make(&self, devs: &[IfIndex], make: impl Fn() -> FibBase<Ipv4Addr>) -> Arc<FibBase<Ipv4Addr>> {
+        let (made_for, base) = self.0.get_or_init(|| (devs.to_vec(), Arc::new(make())));
+        if made_for == devs { base.clone() } else { Arc::new(make()) }
+    }
+}
+
+impl PartialEq for SharedBase {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
+impl Eq for SharedBase {}
 
 /// A change of routes.
 #[derive(Clone, Debug, PartialEq, Eq)]
