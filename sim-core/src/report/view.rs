@@ -3,6 +3,7 @@
 use super::headers::{FieldChange, Layer, diff, innermost, layers, lookup};
 use super::index::Index;
 use super::kind::{self, Kind};
+use super::paths::Direction;
 use super::provenance::Provenance;
 use super::value::{Fields, Value, find};
 use crate::engine::{FlowRecord, Run};
@@ -11,6 +12,7 @@ use crate::linux::conntrack::{CtId, CtSnapshot};
 use crate::linux::{FlowId, IfIndex, NetnsId, PacketId, Time, VersionId};
 use crate::packet::Frame;
 use crate::trace::{PacketRecord, StateDelta, Step, StepId};
+use std::sync::OnceLock;
 
 /// A run and its index: what all readers ask.
 #[derive(Clone, Debug)]
@@ -19,6 +21,10 @@ pub struct Report<'r> {
     pub run: &'r Run,
     /// Its index.
     pub index: Index,
+    /// Steps about no packet, by the flow that was under way.
+    pub(super) loose: Vec<(FlowId, u32)>,
+    /// Which way each packet goes, found out when first asked.
+    pub(super) directions: OnceLock<Vec<Option<Direction>>>,
 }
 
 /// One step resolved.
@@ -100,7 +106,9 @@ impl StepView<'_> {
 impl<'r> Report<'r> {
     /// A report of `run`.
     pub fn new(run: &'r Run) -> Self {
-        Report { run, index: Index::new(&run.recording, run.flows.len(), run.end.netns.len()) }
+        let index = Index::new(&run.recording, run.flows.len(), run.end.netns.len());
+        let loose = super::paths::file_loose(run, &index.loose);
+        Report { run, index, loose, directions: OnceLock::new() }
     }
 
     /// How many steps there are.
