@@ -27,7 +27,7 @@ pub(super) fn hook(report: &Report<'_>, v: &StepView<'_>, family: NfFamily, hook
         .into_iter()
         .filter(|t| t.hooks().contains(&hook))
         .filter_map(|t| config.and_then(|c| c.xt.table(t)))
-        .flat_map(|t| t.chains.iter())
+        .flat_map(|t| t.chains().map(|(_, c)| c))
         .filter(|c| c.base.is_some_and(|(h, _)| h == hook))
         .map(|c| c.rules.len())
         .sum::<usize>();
