@@ -380,9 +380,13 @@ impl<T: Tracer> Walk<'_, T> {
             }
         }
         self.neigh_delta(dev, addr);
-        if !was_waiting {
-            return;
+        if was_waiting {
+            self.neigh_ready(dev, addr);
         }
+    }
+
+    /// The hardware address is known: the packets that waited for it go.
+    pub fn neigh_ready(&mut self, dev: IfIndex, addr: Ipv4Addr) {
         let Some(n) = self.ns.neigh.get_mut(dev, addr) else { return };
         n.queue_bytes = 0;
         let waiting = std::mem::take(&mut n.queue);

@@ -126,6 +126,17 @@ pub struct FlowSpec {
     pub options: SendOptions,
 }
 
+/// A change of the world between the flows: a command line.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Change {
+    /// When, on the scenario's clock.
+    pub at: Duration,
+    /// Where.
+    pub netns: NetnsId,
+    /// The command line.
+    pub line: Arc<str>,
+}
+
 /// A flow that was run.
 #[derive(Clone, Debug)]
 pub struct FlowRecord {

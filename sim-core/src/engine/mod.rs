@@ -12,8 +12,11 @@
 //! The engine alone owns time, randomness and wires. It hands one event to one namespace, takes the effects, and
 //! turns them into further events. It does not know how rules match.
 
+pub mod apply;
+pub mod build;
 pub mod drive;
 pub mod flow;
+pub mod flows;
 pub mod guard;
 pub mod program;
 pub mod queue;
@@ -22,7 +25,9 @@ pub mod wire;
 pub mod world;
 
 pub use drive::Engine;
-pub use flow::{FlowKind, FlowRecord, FlowSpec, Start};
+pub use flow::{Change, FlowKind, FlowRecord, FlowSpec, SendOptions, Start};
+pub use flows::{Agenda, Commands};
+pub use guard::Storm;
 pub use run::Run;
 pub use wire::{LinkProps, SegmentId};
 pub use world::{Host, HostId, NetnsInfo, OpRecord, World};

@@ -1,6 +1,7 @@
 //! A run that is over: all that the readers (text, JSON, terminal) need.
 
 use super::flow::FlowRecord;
+use super::guard::Storm;
 use super::world::World;
 use crate::trace::Recording;
 
@@ -15,4 +16,6 @@ pub struct Run {
     pub recording: Recording,
     /// The flows, in order of their start; [`crate::linux::FlowId`] n stands at n - 1.
     pub flows: Vec<FlowRecord>,
+    /// Why the run was stopped, if it was: frames that went round in a loop.
+    pub storm: Option<Storm>,
 }

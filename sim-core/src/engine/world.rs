@@ -1,5 +1,6 @@
 //! Everything there is: hosts, namespaces, wires, programs, and what was done to them.
 
+use super::apply::AgentRequest;
 use super::guard::Guard;
 use super::program::Slot;
 use super::queue::Queue;
@@ -82,8 +83,8 @@ pub struct World {
     pub(super) ids: Ids,
     /// The last flow's number.
     pub(super) last_flow: FlowId,
-    /// The last hardware address's number.
-    pub(super) last_mac: u64,
+    /// What `systemctl` was asked for and nobody has seen to yet.
+    pub agent_requests: Vec<AgentRequest>,
     /// Ends storms.
     pub guard: Guard,
     /// Effects of the event at hand; kept for its memory.
@@ -105,7 +106,7 @@ impl World {
             rng: Rng::new(seed),
             ids: Ids::default(),
             last_flow: FlowId::NONE,
-            last_mac: 0,
+            agent_requests: Vec::new(),
             guard: Guard::default(),
             effects: Effects::default(),
         }

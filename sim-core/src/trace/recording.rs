@@ -115,10 +115,6 @@ impl Recording {
         self.configs[..end].iter().rev().find(|(_, n, _)| *n == netns).map(|(_, _, c)| c)
     }
 
-    /// Keeps an event.
-    pub fn event(&mut self, at: Time, kind: EventKind) {
-        self.events.push(EventRecord { at, step: self.steps.len() as u32, kind });
-    }
 }
 
 fn apply(frame: &mut Frame, change: &Change) {
@@ -203,5 +199,9 @@ impl Tracer for Recording {
 
     fn config(&mut self, netns: NetnsId, config: &Arc<Config>) {
         self.configs.push((self.steps.len() as u32, netns, config.clone()));
+    }
+
+    fn event(&mut self, at: Time, kind: EventKind) {
+        self.events.push(EventRecord { at, step: self.steps.len() as u32, kind });
     }
 }

@@ -2,10 +2,11 @@
 
 use super::delta::StateDelta;
 use super::evidence::{CtCode, Verdict};
+use super::recording::EventKind;
 use super::step::{Step, StepId};
 use super::version::Change;
 use crate::linux::config::Config;
-use crate::linux::{FlowId, NetnsId, PacketId, VersionId};
+use crate::linux::{FlowId, NetnsId, PacketId, Time, VersionId};
 use std::sync::Arc;
 
 /// A listener. The walk is generic over it and asks [`Tracer::ON`] first, so that a deaf one costs nothing.
@@ -36,6 +37,9 @@ pub trait Tracer {
 
     /// A namespace has a new version of its configuration.
     fn config(&mut self, netns: NetnsId, config: &Arc<Config>);
+
+    /// Something happened beside the packets.
+    fn event(&mut self, at: Time, event: EventKind);
 }
 
 /// Hears nothing and costs nothing.
@@ -65,4 +69,6 @@ impl Tracer for NoTrace {
     fn delta(&mut self, _: NetnsId, _: StateDelta) {}
     #[inline]
     fn config(&mut self, _: NetnsId, _: &Arc<Config>) {}
+    #[inline]
+    fn event(&mut self, _: Time, _: EventKind) {}
 }

@@ -1,0 +1,304 @@
+//! Commands on the world: applied to one namespace, and carried on to others where they span several.
+
+use super::drive::Engine;
+use super::queue::Happening;
+use super::wire::Leads;
+use super::world::{OpRecord, World};
+use crate::datapath::walk::Timer;
+use crate::linux::apply::{self, Applied, OpError, Request};
+use crate::linux::device::Attach;
+use crate::linux::errno::Errno;
+use crate::linux::id::{OpId, Source};
+use crate::linux::op::{AgentVerb, LinkOp, Op};
+use crate::linux::{FlowId, IfIndex, NetnsId, PacketId};
+use crate::trace::{DropReason, EventKind, Tracer};
+use std::sync::Arc;
+
+/// `systemctl` on a host: what the world hands to whoever runs the agents.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AgentRequest {
+    /// The namespace that the command was given in.
+    pub netns: NetnsId,
+    /// What to do.
+    pub verb: AgentVerb,
+    /// To which unit.
+    pub unit: Arc<str>,
+}
+
+impl World {
+    fn ns_mut(&mut self, id: NetnsId) -> Option<&mut crate::linux::Netns> {
+        self.netns.get_mut(id.0 as usize).map(Arc::make_mut)
+    }
+}
+
+impl<T: Tracer> Engine<T> {
+    /// Applies a command in a namespace, on behalf of `origin`. It is logged whether it succeeds or not.
+    ///
+    /// # Errors
+    /// As the real tool would say it.
+    pub fn apply(&mut self, netns: NetnsId, op: &Arc<Op>, origin: &Arc<str>) -> Result<(), OpError> {
+        let id = OpId(self.world.ops.len() as u32 + 1);
+        let result = self.apply_as(netns, op, id);
+        let error = result.as_ref().err().map(|e| e.to_string().into());
+        let record = OpRecord { id, at: self.world.now, netns, op: op.clone(), origin: origin.clone(), error };
+        self.world.ops.push(Arc::new(record));
+        if T::ON {
+            self.trace.event(self.world.now, EventKind::Op(id));
+        }
+        result
+    }
+
+    fn apply_as(&mut self, netns: NetnsId, op: &Op, id: OpId) -> Result<(), OpError> {
+        let now = self.world.now;
+        let before = self.world.ns(netns).map(|n| n.config.clone());
+        let Some(ns) = self.world.ns_mut(netns) else { return Err(OpError::text(Errno::ENOENT, "no such namespace")) };
+        let result = apply::apply(ns, op, now, Source::Op(id));
+        let result = match result {
+            Ok(Applied { requests }) => self.carry_out(netns, requests, id),
+            Err(e) => Err(e),
+        };
+        self.tell_config(netns, before.as_ref());
+        result
+    }
+
+    /// Tells the tracer of a configuration that is not what it was.
+    fn tell_config(&mut self, netns: NetnsId, before: Option<&Arc<crate::linux::Config>>) {
+        if T::ON
+            && let Some(ns) = self.world.netns.get(netns.0 as usize)
+            && !before.is_some_and(|b| Arc::ptr_eq(b, &ns.config))
+        {
+            self.trace.config(netns, &ns.config);
+        }
+    }
+
+    /// What one namespace could not do alone.
+    fn carry_out(&mut self, netns: NetnsId, requests: Vec<Request>, id: OpId) -> Result<(), OpError> {
+        for request in requests {
+            match request {
+                Request::MakePeer { dev, netns: name, peer } => self.make_peer(netns, dev, &name, peer, id)?,
+                Request::MoveDevice { dev, netns: name, rest } => self.move_device(netns, dev, &name, rest, id)?,
+                Request::Carrier { dev } => self.find_carrier(netns, dev),
+                Request::Gone { attach } => self.gone(attach),
+                Request::Free(packets) => {
+                    self.walk(netns, PacketId::NONE, FlowId::NONE, |w| {
+                        for skb in packets {
+                            w.drop_skb(skb, IfIndex::NONE, DropReason::NeighDead);
+                        }
+                    });
+                }
+                Request::ArmNeighbour { dev, addr, at } => {
+                    let w = &mut self.world;
+                    let timer = Timer::Neighbour(dev, addr);
+                    w.queue.push(w.now, at.max(crate::linux::Time(w.now.0 + 1)), Happening::Timer { netns, timer });
+                }
+                Request::NeighbourReady { dev, addr } => {
+                    self.walk(netns, PacketId::NONE, FlowId::NONE, |w| w.neigh_ready(dev, addr));
+                    self.effects(netns, PacketId::NONE, FlowId::NONE);
+                }
+                Request::Garp { dev } => {
+                    self.walk(netns, PacketId::NONE, FlowId::NONE, |w| {
+                        let addrs: Vec<_> = w.ns.config.devices.get(dev).map(|d| d.addrs.iter().map(|a| a.local).collect()).unwrap_or_default();
+                        for addr in addrs {
+                            w.gratuitous_arp(dev, addr);
+                        }
+                    });
+                    self.effects(netns, PacketId::NONE, FlowId::NONE);
+                }
+                Request::Xtables(op) => self.xtables(netns, &op, id)?,
+                Request::ConntrackFlush => {
+                    let now = self.world.now;
+                    if let Some(ns) = self.world.ns_mut(netns) {
+                        ns.conntrack.flush(now);
+                    }
+                }
+                Request::ConntrackDelete(filter) => {
+                    let now = self.world.now;
+                    let gone = self.world.ns_mut(netns).map_or(0, |ns| ns.conntrack.delete(&filter, now).len());
+                    if gone == 0 {
+                        return Err(OpError::text(Errno::ENOENT, "conntrack v1.4.7 (conntrack-tools): 0 flow entries have been deleted."));
+                    }
+                }
+                Request::NetnsAdd(name) => {
+                    let host = self.world.info(netns).map(|i| i.host).unwrap_or_default();
+                    if self.world.add_netns(host, &name).is_none() {
+                        return Err(OpError::text(Errno::EEXIST, format!("Cannot create namespace file \"/run/netns/{name}\": File exists")));
+                    }
+                }
+                Request::NetnsDel(name) => self.remove_netns(netns, &name)?,
+                Request::Agent { verb, unit } => self.world.agent_requests.push(AgentRequest { netns, verb, unit }),
+            }
+        }
+        Ok(())
+    }
+
+    fn xtables(&mut self, netns: NetnsId, op: &crate::linux::op::XtOp, id: OpId) -> Result<(), OpError> {
+        let Some(ns) = self.world.ns_mut(netns) else { return Ok(()) };
+        let config = ns.config_mut();
+        let mut last = config.last_row;
+        let mut new_row = || {
+            last += 1;
+            crate::linux::RowId(last)
+        };
+        let result = Arc::make_mut(&mut config.xt).apply(op, Source::Op(id), &mut new_row);
+        config.last_row = last;
+        result.map_err(|e| OpError::text(e.errno(), e.to_string()))
+    }
+
+    fn named(&self, from: NetnsId, name: &str) -> Result<NetnsId, OpError> {
+        let host = self.world.info(from).map(|i| i.host).unwrap_or_default();
+        self.world.netns_by_name(host, name).ok_or_else(|| OpError::text(Errno::ENOENT, format!("Error: argument \"{name}\" is wrong: Invalid \"netns\" value")))
+    }
+
+    fn make_peer(&mut self, netns: NetnsId, dev: IfIndex, name: &str, peer: apply::NewDevice, id: OpId) -> Result<(), OpError> {
+        let made = self.named(netns, name).and_then(|to| {
+            let before = self.world.ns(to).map(|n| n.config.clone());
+            let Some(ns) = self.world.ns_mut(to) else { return Err(OpError::errno(Errno::EINVAL)) };
+            let index = apply::add_device(ns, peer, Source::Op(id))?;
+            self.attach(netns, dev, Attach::Veth { netns: to, index });
+            self.attach(to, index, Attach::Veth { netns, index: dev });
+            self.tell_config(to, before.as_ref());
+            Ok(())
+        });
+        if made.is_err() {
+            // the command makes both ends or none
+            let now = self.world.now;
+            if let Some(ns) = self.world.ns_mut(netns) {
+                apply::take_device(ns, dev, now);
+            }
+        }
+        made
+    }
+
+    fn attach(&mut self, netns: NetnsId, dev: IfIndex, attach: Attach) {
+        if let Some(d) = self.world.ns_mut(netns).and_then(|n| n.config_mut().devices.get_mut(dev)) {
+            d.attach = attach;
+        }
+    }
+
+    fn move_device(&mut self, netns: NetnsId, dev: IfIndex, name: &str, rest: crate::linux::op::LinkSet, id: OpId) -> Result<(), OpError> {
+        let to = self.named(netns, name)?;
+        let before = self.world.ns(to).map(|n| n.config.clone());
+        let now = self.world.now;
+        let Some(ns) = self.world.ns_mut(netns) else { return Ok(()) };
+        let (device, requests) = apply::take_device(ns, dev, now);
+        self.carry_out(netns, requests, id)?;
+        let Some(device) = device else { return Ok(()) };
+        let (attach, old_name) = (device.attach, device.name.clone());
+        let Some(ns) = self.world.ns_mut(to) else { return Ok(()) };
+        let index = match apply::put_device(ns, device.clone(), rest.name.clone()) {
+            Ok(i) => i,
+            Err(e) => {
+                // back where it was, down
+                if let Some(ns) = self.world.ns_mut(netns)
+                    && let Ok(i) = apply::put_device(ns, device, None)
+                {
+                    self.moved(attach, netns, i);
+                }
+                return Err(e);
+            }
+        };
+        self.moved(attach, to, index);
+        self.tell_config(to, before.as_ref());
+        let dev: Arc<str> = rest.name.clone().unwrap_or(old_name);
+        let rest = crate::linux::op::LinkSet { name: None, netns: None, ..rest };
+        if rest != crate::linux::op::LinkSet::default() {
+            self.apply_as(to, &Op::Link(LinkOp::Set { dev, set: rest }), id)?;
+        }
+        Ok(())
+    }
+
+    /// A device is somewhere else now: its other end learns of it.
+    fn moved(&mut self, attach: Attach, netns: NetnsId, index: IfIndex) {
+        match attach {
+            Attach::Veth { netns: other, index: other_dev } => self.attach(other, other_dev, Attach::Veth { netns, index }),
+            Attach::Wire(end) => {
+                if let Some(e) = self.world.wires.ends.get_mut(end as usize) {
+                    e.netns = netns;
+                    e.dev = index;
+                }
+            }
+            Attach::None | Attach::Loopback => {}
+        }
+    }
+
+    /// Where the other end of a device is; none on a segment.
+    fn other_end(&self, netns: NetnsId, dev: IfIndex) -> Option<(NetnsId, IfIndex)> {
+        match self.world.ns(netns)?.config.devices.get(dev)?.attach {
+            Attach::Veth { netns, index } => Some((netns, index)),
+            Attach::Wire(end) => match self.world.wires.ends.get(end as usize)?.leads {
+                Leads::End(other) => self.world.wires.ends.get(other as usize).map(|e| (e.netns, e.dev)),
+                Leads::Segment(_) => None,
+            },
+            Attach::None | Attach::Loopback => None,
+        }
+    }
+
+    /// Finds out anew whether the ends of a pair or a cable have carrier: both must be up.
+    fn find_carrier(&mut self, netns: NetnsId, dev: IfIndex) {
+        let up = |w: &World, ns: NetnsId, d: IfIndex| w.ns(ns).and_then(|n| n.config.devices.get(d)).is_some_and(|d| d.up);
+        let Some((other, other_dev)) = self.other_end(netns, dev) else { return };
+        let carrier = up(&self.world, netns, dev) && up(&self.world, other, other_dev);
+        for (ns, d) in [(netns, dev), (other, other_dev)] {
+            let before = self.world.ns(ns).map(|n| n.config.clone());
+            let now = self.world.now;
+            let Some(n) = self.world.ns_mut(ns) else { continue };
+            if n.config.devices.get(d).is_none_or(|x| x.carrier == carrier) {
+                continue;
+            }
+            let requests = apply::set_carrier(n, d, carrier, now);
+            // what a change of carrier asks for are packets to be freed; it cannot fail
+            let _ = self.carry_out(ns, requests, OpId::NONE);
+            self.tell_config(ns, before.as_ref());
+        }
+    }
+
+    /// The device at the other end was deleted.
+    fn gone(&mut self, attach: Attach) {
+        match attach {
+            Attach::Veth { netns, index } => {
+                let before = self.world.ns(netns).map(|n| n.config.clone());
+                let now = self.world.now;
+                let Some(ns) = self.world.ns_mut(netns) else { return };
+                let (_, requests) = apply::take_device(ns, index, now);
+                let requests = requests.into_iter().filter(|r| !matches!(r, Request::Gone { .. })).collect();
+                let _ = self.carry_out(netns, requests, OpId::NONE);
+                self.tell_config(netns, before.as_ref());
+            }
+            Attach::Wire(end) => {
+                for s in &mut self.world.wires.segments {
+                    s.ports.retain(|p| *p != end);
+                    s.fdb.remove_where(|_, p| *p == end);
+                }
+            }
+            Attach::None | Attach::Loopback => {}
+        }
+    }
+
+    fn remove_netns(&mut self, from: NetnsId, name: &str) -> Result<(), OpError> {
+        let host = self.world.info(from).map(|i| i.host).unwrap_or_default();
+        let Some(id) = self.world.netns_by_name(host, name).filter(|_| !name.is_empty()) else {
+            let text = format!("Cannot remove namespace file \"/run/netns/{name}\": No such file or directory");
+            return Err(OpError::text(Errno::ENOENT, text));
+        };
+        let now = self.world.now;
+        let devices: Vec<IfIndex> = self.world.ns(id).map(|n| n.config.devices.iter().map(|d| d.index).collect()).unwrap_or_default();
+        for d in devices {
+            let attach = self.world.ns(id).and_then(|n| n.config.devices.get(d)).map(|d| d.attach).unwrap_or_default();
+            if let Some(ns) = self.world.ns_mut(id) {
+                apply::take_device(ns, d, now);
+            }
+            self.gone(attach);
+        }
+        // its place stays, so that numbers keep their meaning; its name is free again
+        if let Some(info) = self.world.info.get_mut(id.0 as usize) {
+            info.name = format!("{name} (deleted)").into();
+            info.label = format!("{} (deleted)", info.label).into();
+        }
+        for slot in &mut self.world.programs {
+            if slot.netns == id {
+                Arc::make_mut(slot).program = None;
+            }
+        }
+        Ok(())
+    }
+}
