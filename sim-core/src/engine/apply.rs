@@ -97,7 +97,8 @@ impl<T: Tracer> Engine<T> {
                 }
                 Request::Garp { dev } => {
                     self.walk(netns, PacketId::NONE, FlowId::NONE, |w| {
-                        let addrs: Vec<_> = w.ns.config.devices.get(dev).map(|d| d.addrs.iter().map(|a| a.local).collect()).unwrap_or_default();
+                        let addrs: Vec<_> =
+                            w.ns.config.devices.get(dev).map(|d| d.addrs.iter().map(|a| a.local).collect()).unwrap_or_default();
                         for addr in addrs {
                             w.gratuitous_arp(dev, addr);
                         }
@@ -121,7 +122,10 @@ impl<T: Tracer> Engine<T> {
                 Request::NetnsAdd(name) => {
                     let host = self.world.info(netns).map(|i| i.host).unwrap_or_default();
                     if self.world.add_netns(host, &name).is_none() {
-                        return Err(OpError::text(Errno::EEXIST, format!("Cannot create namespace file \"/run/netns/{name}\": File exists")));
+                        return Err(OpError::text(
+                            Errno::EEXIST,
+                            format!("Cannot create namespace file \"/run/netns/{name}\": File exists"),
+                        ));
                     }
                 }
                 Request::NetnsDel(name) => self.remove_netns(netns, &name)?,
@@ -132,21 +136,15 @@ impl<T: Tracer> Engine<T> {
     }
 
     fn xtables(&mut self, netns: NetnsId, op: &crate::linux::op::XtOp, id: OpId) -> Result<(), OpError> {
-        let Some(ns) = self.world.ns_mut(netns) else { return Ok(()) };
-        let config = ns.config_mut();
-        let mut last = config.last_row;
-        let mut new_row = || {
-            last += 1;
-            crate::linux::RowId(last)
-        };
-        let result = Arc::make_mut(&mut config.xt).apply(op, Source::Op(id), &mut new_row);
-        config.last_row = last;
-        result.map_err(|e| OpError::text(e.errno(), e.to_string()))
+        let _ = (netns, op, id);
+        Err(OpError::not_simulated("iptables"))
     }
 
     fn named(&self, from: NetnsId, name: &str) -> Result<NetnsId, OpError> {
         let host = self.world.info(from).map(|i| i.host).unwrap_or_default();
-        self.world.netns_by_name(host, name).ok_or_else(|| OpError::text(Errno::ENOENT, format!("Error: argument \"{name}\" is wrong: Invalid \"netns\" value")))
+        self.world
+            .netns_by_name(host, name)
+            .ok_or_else(|| OpError::text(Errno::ENOENT, format!("Error: argument \"{name}\" is wrong: Invalid \"netns\" value")))
     }
 
     fn make_peer(&mut self, netns: NetnsId, dev: IfIndex, name: &str, peer: apply::NewDevice, id: OpId) -> Result<(), OpError> {

@@ -48,6 +48,7 @@ fn options_of(o: &SendOptions, flow: FlowId) -> Options {
         sport: o.sport,
         bind: o.bind,
         ttl: o.ttl,
+        mark: None,
         pmtudisc: o.pmtudisc.and_then(|n| [PmtuDisc::Dont, PmtuDisc::Want, PmtuDisc::Do, PmtuDisc::Probe].get(usize::from(n)).copied()),
         timeout: o.timeout,
         flow,
@@ -85,9 +86,7 @@ impl<T: Tracer> Engine<T> {
             let due = |i: usize, records: &[FlowRecord]| match (agenda.flows[i].start, i.checked_sub(1)) {
                 (Start::At(d), _) => Some(origin + d),
                 (Start::After(d), None) => Some(origin + d),
-                (Start::After(d), Some(before)) => {
-                    by_spec[before].map(|r| records[r].ended).filter(|t| *t != Time::NEVER).map(|t| t + d)
-                }
+                (Start::After(d), Some(before)) => by_spec[before].map(|r| records[r].ended).filter(|t| *t != Time::NEVER).map(|t| t + d),
             };
             let next = waiting.iter().filter_map(|i| due(*i, records).map(|t| (t, *i))).min();
             let change = changes.peek().map(|c| origin + c.at);
@@ -178,8 +177,12 @@ impl<T: Tracer> Engine<T> {
             FlowKind::Ping { to, count, interval, ident, seq } => {
                 Some(Box::new(Ping::new(*to, *count, *interval, *ident, *seq, spec.options.size.unwrap_or(56), options)))
             }
-            FlowKind::Tcp { to, port, data, hold } => Some(Box::new(TcpClient::new(Endpoint::new(*to, *port), data.clone(), *hold, options))),
-            FlowKind::Udp { to, port, hold, reuse: None } => Some(Box::new(UdpClient::new(Endpoint::new(*to, *port), sized(), *hold, options))),
+            FlowKind::Tcp { to, port, data, hold } => {
+                Some(Box::new(TcpClient::new(Endpoint::new(*to, *port), data.clone(), *hold, options)))
+            }
+            FlowKind::Udp { to, port, hold, reuse: None } => {
+                Some(Box::new(UdpClient::new(Endpoint::new(*to, *port), sized(), *hold, options)))
+            }
             FlowKind::Http { to, port, host, path, method, headers } => {
                 let request = Request {
                     to: Endpoint::new(*to, *port),

@@ -114,7 +114,6 @@ impl Recording {
         let end = self.configs.partition_point(|(from, _, _)| *from <= step.0);
         self.configs[..end].iter().rev().find(|(_, n, _)| *n == netns).map(|(_, _, c)| c)
     }
-
 }
 
 fn apply(frame: &mut Frame, change: &Change) {
