@@ -19,6 +19,8 @@ mod connect;
 mod input;
 pub mod options;
 mod output;
+#[cfg(test)]
+mod tests;
 mod timer;
 
 pub use conn::{Action, Conn, Limits};
@@ -31,7 +33,7 @@ use crate::linux::rng::Draw;
 use crate::linux::skb::{PktType, Skb};
 use crate::linux::socket::tcp::{Tcb, TcpState};
 use crate::linux::socket::{PmtuDisc, SockError, Socket, SocketKind};
-use crate::linux::{Errno, IfIndex, PacketId, SocketId, VersionId};
+use crate::linux::{Errno, FlowId, IfIndex, PacketId, SocketId, VersionId};
 use crate::packet::{Body, Endpoint, Ipv4Addr, Net, Tcp, TcpFlags};
 use crate::trace::evidence::TimerKind;
 use crate::trace::{DropReason, Evidence, Step, Tracer};
@@ -198,6 +200,7 @@ fn finish<T: Tracer>(w: &mut Walk<'_, T>, skb: Box<Skb>, id: SocketId, input: In
             let len = segment_of(&skb).map_or(0, |seg| seg.payload.len() as u32);
             w.step(&skb, dev, Evidence::Deliver { socket: id, len });
             w.release_ct(&skb);
+            follow_flow(w, id, skb.flow);
             carry_out(w, id, about, out);
         }
         Input::Dropped(reason) => {
@@ -209,6 +212,13 @@ fn finish<T: Tracer>(w: &mut Walk<'_, T>, skb: Box<Skb>, id: SocketId, input: In
             send_reset(w, &skb);
             w.drop_skb(skb, dev, reason);
         }
+    }
+}
+
+/// A server's connection belongs to what its client does with it now.
+fn follow_flow<T: Tracer>(w: &mut Walk<'_, T>, id: SocketId, flow: FlowId) {
+    if let Some(s) = w.ns.sockets.get_mut(id).filter(|s| s.tcp.as_deref().is_some_and(|t| t.passive)) {
+        s.flow = flow;
     }
 }
 
@@ -258,6 +268,7 @@ fn listen<T: Tracer>(w: &mut Walk<'_, T>, skb: Box<Skb>, listener: SocketId) {
         (s.ttl, s.tos, s.mark, s.pmtudisc, s.device) = (ttl, tos, mark, pmtudisc, device);
         let mut tcb = Tcb::new(TcpState::Listen);
         tcb.parent = listener;
+        tcb.passive = true;
         s.tcp = Some(Box::new(tcb));
     }
     if let Some(l) = w.ns.sockets.get_mut(listener).and_then(|s| s.tcp.as_deref_mut()) {

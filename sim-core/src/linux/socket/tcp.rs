@@ -306,6 +306,8 @@ pub struct Tcb<A> {
     pub listener: Listener,
     /// The listener that it came in by, until accept(2) hands it out; else none.
     pub parent: SocketId,
+    /// Whether the other side opened it: its packets belong to the flow of the segment that came last.
+    pub passive: bool,
     /// Whether its program has closed it (SOCK_DEAD).
     pub orphan: bool,
     /// `sk_err_soft`: an error that counts if the connection times out.
@@ -330,6 +332,7 @@ impl<A: Address> Tcb<A> {
             timers: Timers::default(),
             listener: Listener::default(),
             parent: SocketId::NONE,
+            passive: false,
             orphan: false,
             soft_error: None,
             family: std::marker::PhantomData,
