@@ -4,7 +4,8 @@
 //! net/netfilter/nf_nat_masquerade.c masq_device_event, masq_inet_event.
 //! Simplifies: rows are listed by age, where the kernel's order is that of its hash; `use=` is always 1.
 
-use super::table::{Conntrack, Entry, ProtoTrack};
+use super::entry::{Entry, ProtoTrack};
+use super::table::Conntrack;
 use super::tuple::{destination_part, source_part};
 use super::{CtId, CtSnapshot, CtStatus};
 use crate::linux::id::IfIndex;

@@ -6,23 +6,32 @@
 //! ```text
 //!   mod      what a packet is to its flow, status bits
 //!   tuple    what identifies a flow, and its inverse
-//!   table    the entries, found by either tuple; confirmation and clashes
-//!   tcp      states of a TCP connection       window   and whether a segment fits
+//!   entry    a flow
+//!   table    the flows, found by either tuple    confirm   how they enter it    reclaim   how they leave it
+//!   tcp      a TCP connection as seen from the middle    tcp_state   its states    window   whether a segment fits
 //!   timeout  UDP, ICMP and the rest
 //!   nat      which address and port a flow is mapped to
+//!   key      how they are hashed
 //!   list     `conntrack -L`, `-D`, `-F`
 //! ```
 
+pub mod confirm;
+pub mod entry;
+mod key;
 pub mod list;
 pub mod nat;
 pub mod table;
+mod reclaim;
 pub mod tcp;
+pub mod tcp_state;
 pub mod timeout;
 pub mod tuple;
 mod window;
 
+pub use confirm::Confirm;
+pub use entry::{Entry, ProtoTrack};
 pub use nat::{Bind, Manip, NatRange};
-pub use table::{Confirm, Conntrack, Entry, ProtoTrack};
+pub use table::Conntrack;
 pub use window::Window;
 
 /// An entry, confirmed or not, by its place in the table of the namespace.

@@ -5,7 +5,8 @@
 //! nf_nat_used_tuple_harder (Linux 6.12 and later).
 //! Simplifies: no `--to-ports` with an offset (PROTO_OFFSET), no GRE keys.
 
-use super::table::{Conntrack, ProtoTrack};
+use super::entry::ProtoTrack;
+use super::table::Conntrack;
 use super::tcp::State;
 use super::tuple::{destination_part, invert, source_part};
 use super::{CtId, CtStatus, Dir};
