@@ -16,12 +16,11 @@
 use super::hook::{HookState, NfVerdict};
 use super::walk::Walk;
 use crate::linux::conntrack::tcp::{Seen, TcpAction};
-use crate::linux::conntrack::tuple::{invert, tuple_of, tuple_of_quoted};
 use crate::linux::conntrack::{Confirm, CtId, CtInfo, CtRef, CtStatus, Dir, ProtoTrack, timeout};
 use crate::linux::netfilter::Hook;
 use crate::linux::skb::Skb;
 use crate::linux::{IfIndex, Source};
-use crate::packet::{Body, Icmp, IcmpKind, Ipv4Packet, Quoted};
+use crate::packet::{Body, Icmp, IcmpKind, Ipv4Addr, Ipv4Packet, Quoted, Tuple};
 use crate::trace::{Evidence, StateDelta, Tracer};
 
 /// The highest ICMP type that is known (NR_ICMP_TYPES).
@@ -115,14 +114,14 @@ fn track<T: Tracer>(w: &mut Walk<'_, T>, ip: &Ipv4Packet, state: &HookState) -> 
             return inet_error(w, ip, icmp).map_or(Tracked::Invalid, |ct| Tracked::Flow(ct, false));
         }
     }
-    let Some(tuple) = tuple_of(ip) else { return Tracked::Invalid };
+    let Some(tuple) = Tuple::<Ipv4Addr>::of(ip) else { return Tracked::Invalid };
     loop {
         let now = w.now;
         let table = &mut w.ns.conntrack;
         let (id, dir, created) = match table.find(&tuple, now) {
             Some((id, dir)) => (id, dir, false),
             None => {
-                let Some(reply) = invert(&tuple) else { return Tracked::Invalid };
+                let Some(reply) = tuple.inverted() else { return Tracked::Invalid };
                 let max = w.ns.config.sysctl.conntrack.max;
                 let Some(id) = table.create(tuple, reply, now, max) else { return Tracked::Full };
                 (id, Dir::Original, true)
@@ -216,7 +215,7 @@ fn handle_packet<T: Tracer>(w: &mut Walk<'_, T>, id: CtId, info: CtInfo, ip: &Ip
 /// The flow that an ICMP error is about: the one whose packets look like the answer of the quoted packet, if the error goes
 /// where that one's packets go (nf_conntrack_inet_error).
 fn inet_error<T: Tracer>(w: &mut Walk<'_, T>, ip: &Ipv4Packet, icmp: &Icmp) -> Option<CtRef> {
-    let inner = invert(&tuple_of_quoted(&quoted_of(icmp)?)?)?;
+    let inner = quoted_of(icmp)?.tuple()?.inverted()?;
     let now = w.now;
     let (id, dir) = w.ns.conntrack.find(&inner, now)?;
     if w.ns.conntrack.get(id)?.tuple(dir).dst != ip.header.dst {

@@ -5,7 +5,8 @@
 
 use crate::linux::conntrack::Manip;
 use crate::linux::conntrack::tuple::{destination_part, source_part};
-use crate::packet::{Body, Bytes, IcmpKind, Ipv4Addr, Ipv4Packet, L4, Protocol, Quoted, Tuple};
+use crate::packet::checksum::update;
+use crate::packet::{Body, IcmpKind, Ipv4Addr, Ipv4Packet, L4, Protocol, Quoted, Tuple};
 
 fn part(target: &Tuple<Ipv4Addr>, manip: Manip) -> u16 {
     match manip {
@@ -58,89 +59,52 @@ pub(super) fn manip_packet(ip: &mut Ipv4Packet, target: &Tuple<Ipv4Addr>, manip:
 
 /// The quoted packet with one end set to what `target` has, checksums following; none if too little of it is there.
 pub(super) fn manip_quoted(quoted: &Quoted, target: &Tuple<Ipv4Addr>, manip: Manip) -> Option<Quoted> {
-    let mut bytes = quoted.0.to_vec();
-    let head = bytes.get(..20)?;
-    let header_len = usize::from(head[0] & 0x0f) * 4;
-    let protocol = Protocol(head[9]);
-    let at = if manip == Manip::Src { 12 } else { 16 };
-    let from = Ipv4Addr::new(head[at], head[at + 1], head[at + 2], head[at + 3]);
-    let to = if manip == Manip::Src { target.src } else { target.dst };
-    let body = manip_bytes(protocol, bytes.get(header_len..)?, manip, part(target, manip), from, to)?;
-    bytes[header_len..].copy_from_slice(&body);
-    bytes[at..at + 4].copy_from_slice(&to.octets());
-    replace_addr(&mut bytes, 10, from, to);
-    Some(Quoted(Bytes::from(bytes)))
-}
-
-/// The transport bytes with another port (or identifier) at one end; none if the header is cut too short.
-fn manip_bytes(protocol: Protocol, bytes: &[u8], manip: Manip, value: u16, from: Ipv4Addr, to: Ipv4Addr) -> Option<Vec<u8>> {
-    let mut out = bytes.to_vec();
-    let end = if manip == Manip::Src { 0 } else { 2 };
-    let port = |out: &mut Vec<u8>| -> Option<u16> {
-        let field = out.get_mut(end..end + 2)?;
-        let old = u16::from_be_bytes([field[0], field[1]]);
-        field.copy_from_slice(&value.to_be_bytes());
-        Some(old)
+    let mut out = quoted.clone();
+    let value = part(target, manip);
+    let here = quoted.transport()?.len();
+    match quoted.tuple()?.l4 {
+        L4::Ports { .. } | L4::Icmp { .. } if here < 8 => return None,
+        L4::Ports { .. } if manip == Manip::Src => out.set_src_port(value),
+        L4::Ports { .. } => out.set_dst_port(value),
+        L4::Icmp { .. } => out.set_icmp_id(value),
+        L4::None => false,
     };
-    match protocol.0 {
-        6 => {
-            bytes.get(..8)?;
-            let old = port(&mut out)?;
-            if out.len() >= 20 {
-                replace_addr(&mut out, 16, from, to);
-                replace_word(&mut out, 16, old, value);
-            }
-        }
-        17 | 136 => {
-            bytes.get(..8)?;
-            let old = port(&mut out)?;
-            if out[6..8] != [0, 0] {
-                replace_addr(&mut out, 6, from, to);
-                replace_word(&mut out, 6, old, value);
-                if out[6..8] == [0, 0] {
-                    out[6..8].copy_from_slice(&[0xff, 0xff]);
-                }
-            }
-        }
-        132 => {
-            bytes.get(..8)?;
-            port(&mut out)?;
-            if out.len() >= 12 {
-                out[8..12].fill(0);
-                let crc = crc32c(&out);
-                out[8..12].copy_from_slice(&crc.to_le_bytes());
-            }
-        }
-        1 => {
-            let head = bytes.get(..8)?;
-            if matches!(head[0], 0 | 8 | 13..=18) {
-                let old = u16::from_be_bytes([head[4], head[5]]);
-                out[4..6].copy_from_slice(&value.to_be_bytes());
-                replace_word(&mut out, 2, old, value);
-            }
-        }
-        _ => {}
-    }
+    match manip {
+        Manip::Src => out.set_src(target.src),
+        Manip::Dst => out.set_dst(target.dst),
+    };
     Some(out)
 }
 
-/// Corrects the checksum at `at` for a word that changed.
-fn replace_word(bytes: &mut [u8], at: usize, from: u16, to: u16) {
-    let Some(field) = bytes.get_mut(at..at + 2) else { return };
-    let check = u16::from_be_bytes([field[0], field[1]]);
-    let mut sum = u32::from(!check) + u32::from(!from) + u32::from(to);
-    while sum >> 16 != 0 {
-        sum = (sum & 0xffff) + (sum >> 16);
+/// The bytes of a transport packet that has no type here with another port at one end; none if there is nothing to change.
+fn manip_bytes(protocol: Protocol, bytes: &[u8], manip: Manip, value: u16, from: Ipv4Addr, to: Ipv4Addr) -> Option<Vec<u8>> {
+    let mut out = bytes.to_vec();
+    let at = if manip == Manip::Src { 0 } else { 2 };
+    let old = [*out.get(at)?, *out.get(at + 1)?];
+    let new = value.to_be_bytes();
+    out[at..at + 2].copy_from_slice(&new);
+    let checksum = match protocol {
+        Protocol::TCP => 16,
+        Protocol::UDP | Protocol(136) => 6,
+        Protocol(132) => {
+            out.get_mut(8..12)?.fill(0);
+            let crc = crc32c(&out);
+            out[8..12].copy_from_slice(&crc.to_le_bytes());
+            return Some(out);
+        }
+        _ => return None,
+    };
+    let field = out.get_mut(checksum..checksum + 2)?;
+    let seen = u16::from_be_bytes([field[0], field[1]]);
+    let udp = protocol != Protocol::TCP;
+    if !udp || seen != 0 {
+        let mut changed = update(update(seen, &from.octets(), &to.octets()), &old, &new);
+        if udp && changed == 0 {
+            changed = 0xffff;
+        }
+        field.copy_from_slice(&changed.to_be_bytes());
     }
-    field.copy_from_slice(&(!(sum as u16)).to_be_bytes());
-}
-
-/// Corrects the checksum at `at` for an address that changed.
-fn replace_addr(bytes: &mut [u8], at: usize, from: Ipv4Addr, to: Ipv4Addr) {
-    let (from, to) = (from.octets(), to.octets());
-    for i in [0, 2] {
-        replace_word(bytes, at, u16::from_be_bytes([from[i], from[i + 1]]), u16::from_be_bytes([to[i], to[i + 1]]));
-    }
+    Some(out)
 }
 
 /// The checksum of SCTP.

@@ -16,11 +16,11 @@
 use super::conntrack::{hook_dev, quoted_of};
 use super::hook::{HookState, NfVerdict};
 use super::manip::{manip_packet, manip_quoted};
+use super::route::select_addr;
 use super::walk::Walk;
-use crate::linux::config::Config;
-use crate::linux::conntrack::tuple::{destination_part, source_part, tuple_of};
+use crate::linux::conntrack::tuple::{destination_part, source_part};
 use crate::linux::conntrack::{Bind, CtId, CtInfo, CtRef, CtStatus, Manip, NatRange};
-use crate::linux::device::{Device, Scope};
+use crate::linux::device::Scope;
 use crate::linux::netfilter::Hook;
 use crate::linux::rng::Draw;
 use crate::linux::skb::Skb;
@@ -76,24 +76,13 @@ pub fn nf_nat_masquerade<T: Tracer>(
     let config = &w.ns.config;
     let route = config.fib.lookup(dst, |r| r.nexthops.iter().any(|h| h.dev == state.oif));
     let next_hop = route.and_then(|(_, r)| r.nexthops.iter().find(|h| h.dev == state.oif)?.via).unwrap_or(dst);
-    let Some(source) = masquerade_addr(config, state.oif, next_hop) else {
+    let Some(source) = select_addr(config, state.oif, next_hop, Scope::Universe) else {
         return NfVerdict::Drop;
     };
     if let Some(e) = w.ns.conntrack.get_mut(ct.id).filter(|e| !e.is_confirmed()) {
         e.masq_dev = state.oif;
     }
     nf_nat_setup_info(w, skb, &NatRange { addrs: Some((source, source)), ..*range }, Manip::Src, row)
-}
-
-/// The address that packets leaving by `dev` towards `next_hop` are masqueraded to: the first primary one of global scope
-/// whose range holds the next hop, else the first one, else one of another device (inet_select_addr).
-fn masquerade_addr(config: &Config, dev: IfIndex, next_hop: Ipv4Addr) -> Option<Ipv4Addr> {
-    let of = |d: &'_ Device| {
-        d.addrs.iter().filter(|a| !a.secondary && a.scope == Scope::Universe).map(|a| (a.local, a.holds(next_hop))).collect::<Vec<_>>()
-    };
-    let own = of(config.devices.get(dev)?);
-    let best = own.iter().find(|(_, holds)| *holds).or_else(|| own.first()).map(|(a, _)| *a);
-    best.or_else(|| config.devices.iter().flat_map(of).next().map(|(a, _)| a))
 }
 
 /// Address translation at a hook (nf_nat_ipv4_fn): gives a new flow its mapping, asking `rules` first, and rewrites the
@@ -163,9 +152,9 @@ fn told<T: Tracer>(w: &mut Walk<'_, T>, skb: &mut Skb, state: &HookState, id: Ct
     w.changed(skb, |s| {
         let small = s.frame.ipv4().and_then(|ip| {
             let l4 = match &ip.body {
-                Body::Tcp(_) | Body::Udp(_) => tuple_of(ip)?.l4,
-                Body::Icmp(m) if matches!(m.kind, IcmpKind::EchoRequest { .. } | IcmpKind::EchoReply { .. }) => tuple_of(ip)?.l4,
-                Body::Other { .. } if tuple_of(ip)?.l4 == L4::None => L4::None,
+                Body::Tcp(_) | Body::Udp(_) => Tuple::<Ipv4Addr>::of(ip)?.l4,
+                Body::Icmp(m) if matches!(m.kind, IcmpKind::EchoRequest { .. } | IcmpKind::EchoReply { .. }) => Tuple::<Ipv4Addr>::of(ip)?.l4,
+                Body::Other { .. } if Tuple::<Ipv4Addr>::of(ip)?.l4 == L4::None => L4::None,
                 _ => return None,
             };
             Some(match manip {

@@ -5,7 +5,7 @@
 //!
 //! ```text
 //!   mod      what a packet is to its flow, status bits
-//!   tuple    what identifies a flow, and its inverse
+//!   tuple    the parts of a tuple that translation may change
 //!   entry    a flow
 //!   table    the flows, found by either tuple    confirm   how they enter it    reclaim   how they leave it
 //!   tcp      a TCP connection as seen from the middle    tcp_state   its states    window   whether a segment fits

@@ -8,7 +8,7 @@
 use super::entry::ProtoTrack;
 use super::table::Conntrack;
 use super::tcp::State;
-use super::tuple::{destination_part, invert, source_part};
+use super::tuple::{destination_part, source_part};
 use super::{CtId, CtStatus, Dir};
 use crate::linux::id::RowId;
 use crate::linux::time::Time;
@@ -220,7 +220,7 @@ struct Search<'a, A, R> {
 impl<A: Address, R: FnMut() -> u16> Search<'_, A, R> {
     /// Whether another flow is answered with what would answer `t` (nf_nat_used_tuple).
     fn used(&mut self, t: &Tuple<A>) -> bool {
-        invert(t).is_none_or(|reply| self.table.tuple_taken(&reply, self.id, self.now))
+        t.inverted().is_none_or(|reply| self.table.tuple_taken(&reply, self.id, self.now))
     }
 
     /// The same for a flow that is not mapped at all: two directions of one flow do not clash (nf_nat_used_tuple_new).
@@ -236,7 +236,7 @@ impl<A: Address, R: FnMut() -> u16> Search<'_, A, R> {
         let my_reply = me.tuples[1];
         let found = match self.table.find(t, self.now) {
             Some(f) => Some(f),
-            None => invert(t).and_then(|r| self.table.find(&r, self.now)),
+            None => t.inverted().and_then(|r| self.table.find(&r, self.now)),
         };
         match found.and_then(|(id, _)| self.table.get(id)) {
             None => false,
@@ -254,7 +254,7 @@ impl<A: Address, R: FnMut() -> u16> Search<'_, A, R> {
         if attempts_left > HARDER_THRESH {
             return self.used(t);
         }
-        let Some(reply) = invert(t) else { return true };
+        let Some(reply) = t.inverted() else { return true };
         let Some((found, dir)) = self.table.find(&reply, self.now) else { return false };
         let Some(other) = self.table.get(found) else { return false };
         let ProtoTrack::Tcp(track) = &other.proto else { return true };
@@ -279,7 +279,7 @@ impl<A: Address, R: FnMut() -> u16> Search<'_, A, R> {
     /// The mapping that another flow of the same source has, if it is in the range (find_appropriate_src).
     fn same_source(&self, t: &Tuple<A>) -> Option<Tuple<A>> {
         self.table.same_source(t).find_map(|e| {
-            let mut mapped = invert(&e.tuples[1])?;
+            let mut mapped = e.tuples[1].inverted()?;
             mapped.dst = t.dst;
             mapped.l4 = with_part(t.l4, Manip::Src, source_part(mapped.l4));
             self.in_range(&mapped).then_some(mapped)
@@ -364,12 +364,12 @@ impl<A: Address> Conntrack<A> {
         if e.status.has(manip.done()) {
             return Bind::Refused;
         }
-        let Some(current) = invert(&e.tuples[1]) else { return Bind::Refused };
+        let Some(current) = e.tuples[1].inverted() else { return Bind::Refused };
         let mut search = Search { table: self, id, now, manip, range, random, evicted: None };
         let new = search.run(&current);
         let evicted = search.evicted;
         let changed = new != current;
-        if changed && let Some(reply) = invert(&new) {
+        if changed && let Some(reply) = new.inverted() {
             self.alter_reply(id, reply);
         }
         if let Some(e) = self.get_mut(id) {
@@ -395,7 +395,7 @@ impl<A: Address> Conntrack<A> {
     /// What packets of `dir` look like once they are rewritten: the inverse of the other direction.
     #[inline]
     pub fn nat_target(&self, id: CtId, dir: Dir) -> Option<Tuple<A>> {
-        invert(self.get(id)?.tuple(dir.other()))
+        self.get(id)?.tuple(dir.other()).inverted()
     }
 }
 
