@@ -37,3 +37,6 @@ pub mod walk;
 
 pub use hook::{HookState, NfVerdict};
 pub use walk::{Effect, Effects, Ids, Timer, Walk};
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,6 @@
+//! Tests of the hooks by themselves.
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+mod kernel_nat;
+mod kernel_tcp;
+mod lab;
