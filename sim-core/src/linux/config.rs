@@ -30,4 +30,16 @@ impl Config {
         self.last_row += 1;
         super::RowId(self.last_row)
     }
+
+    /// Changes iptables; new rules are numbered and say that they come from `source`.
+    ///
+    /// # Errors
+    /// In the words of iptables. See [`Xtables::apply`] for what then remains.
+    pub fn apply_xtables(&mut self, op: &super::op::XtOp, source: super::Source) -> Result<(), super::netfilter::XtFailed> {
+        let last = &mut self.last_row;
+        Arc::make_mut(&mut self.xt).apply(op, source, &mut || {
+            *last += 1;
+            super::RowId(*last)
+        })
+    }
 }

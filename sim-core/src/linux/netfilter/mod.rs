@@ -6,6 +6,7 @@
 //!                                                 └─ Target        targets/, one file each
 //! ```
 
+pub mod apply;
 pub mod eval;
 pub mod hook;
 pub mod matches;
@@ -14,6 +15,7 @@ pub mod spec;
 pub mod targets;
 pub mod xtables;
 
+pub use apply::{XtError, XtFailed};
 pub use eval::{MatchCx, Memory, Miss};
 pub use hook::{Hook, NfFamily};
 pub use matches::Match;

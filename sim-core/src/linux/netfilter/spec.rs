@@ -228,15 +228,25 @@ impl RuleSpec {
         out.split_off(usize::from(out.starts_with(' ')))
     }
 
-    /// Checks what an option list by itself cannot: extensions that need a protocol.
-    ///
-    /// # Errors
-    /// In the words of iptables.
-    pub fn check(&self) -> Result<(), OptError> {
-        for m in &self.matches {
-            m.check(self)?;
-        }
-        self.target.check(self)
+    /// Whether the kernel takes the rule in that table, wherever it stands.
+    pub(crate) fn fits_table(&self, table: super::TableKind) -> bool {
+        let proto = |p: Protocol| self.protocol.is_some_and(|m| m.protocol == p && !m.invert);
+        self.target.fits_table(table)
+            && self.matches.iter().all(|m| match m {
+                Match::Tcp(_) => proto(Protocol::TCP),
+                Match::Udp(_) => proto(Protocol::UDP),
+                Match::Icmp(_) => proto(Protocol::ICMP),
+                _ => true,
+            })
+            && match &self.target {
+                Target::Reject(r) => r.fits_rule(self),
+                _ => true,
+            }
+    }
+
+    /// Whether the kernel takes the rule in a chain that this hook reaches.
+    pub(crate) fn fits_hook(&self, hook: super::Hook) -> bool {
+        self.target.fits_hook(hook) && self.matches.iter().all(|m| m.fits_hook(hook))
     }
 }
 

@@ -270,6 +270,21 @@ impl Table {
         Some(chain)
     }
 
+    /// How many slots there are, free ones included.
+    pub(crate) fn slot_count(&self) -> usize {
+        self.slots.len()
+    }
+
+    /// Makes the indexes of chains anew where rules were changed.
+    pub(crate) fn reindex(&mut self) {
+        for chain in self.slots.iter_mut().flatten() {
+            // A chain that another version shares was not changed.
+            if let Some(chain) = Arc::get_mut(chain) {
+                chain.reindex();
+            }
+        }
+    }
+
     /// Whether a rule needs connection tracking.
     fn tracks(&self) -> bool {
         let needs = |r: &Rule| r.spec.target.needs_conntrack() || r.spec.matches.iter().any(super::Match::needs_conntrack);

@@ -113,7 +113,7 @@ impl Addrtype {
         Ok(())
     }
 
-    pub(super) fn check(&self, _: &RuleSpec) -> Result<(), OptError> {
+    pub(super) fn check(&self, _: u32, _: &RuleSpec) -> Result<(), OptError> {
         if self.src.is_none() && self.dst.is_none() {
             return Err(OptError::parameter("addrtype: you must specify --src-type or --dst-type"));
         }

@@ -143,7 +143,7 @@ impl Conntrack {
         Ok(())
     }
 
-    pub(super) fn check(&self, _: &RuleSpec) -> Result<(), OptError> {
+    pub(super) fn check(&self, _: u32, _: &RuleSpec) -> Result<(), OptError> {
         if (Conntrack { alias: false, ..self.clone() }) == Conntrack::default() {
             return Err(OptError::parameter("conntrack: At least one option is required"));
         }

@@ -106,7 +106,7 @@ impl Icmp {
         Ok(())
     }
 
-    pub(super) fn check(&self, _: &RuleSpec) -> Result<(), OptError> {
+    pub(super) fn check(&self, _: u32, _: &RuleSpec) -> Result<(), OptError> {
         Ok(())
     }
 

@@ -12,6 +12,7 @@ use super::eval::{MatchCx, Memory};
 use super::option::{Opt, OptError};
 use super::spec::RuleSpec;
 use crate::linux::RowId;
+use crate::linux::netfilter::Hook;
 
 /// The name of the option in which a packet did not fit.
 pub type Field = &'static str;
@@ -57,12 +58,12 @@ macro_rules! registry {
                 match self { $(Match::$ty(m) => m.set(opt, invert, args)),* }
             }
 
-            /// Checks the match against the whole rule.
+            /// Checks the match against the whole rule; `seen` has a bit for each option given.
             ///
             /// # Errors
             /// In the words of iptables.
-            pub fn check(&self, rule: &RuleSpec) -> Result<(), OptError> {
-                match self { $(Match::$ty(m) => m.check(rule)),* }
+            pub fn check(&self, seen: u32, rule: &RuleSpec) -> Result<(), OptError> {
+                match self { $(Match::$ty(m) => m.check(seen, rule)),* }
             }
 
             /// Writes the options as iptables-save does, each with a space before it.
@@ -125,6 +126,16 @@ impl Match {
             Match::Icmp(m) => m.eval(cx),
             Match::Physdev(m) => m.eval(cx),
             Match::Mac(m) => m.eval(cx),
+        }
+    }
+
+    /// Whether the kernel takes it in a chain that this hook reaches.
+    pub(crate) fn fits_hook(&self, hook: Hook) -> bool {
+        match self {
+            Match::Addrtype(m) => m.fits_hook(hook),
+            Match::Mac(_) => matches!(hook, Hook::Prerouting | Hook::Input | Hook::Forward),
+            Match::Physdev(m) => m.output.is_none() && m.is_out.is_none() || hook != Hook::Output,
+            _ => true,
         }
     }
 

@@ -75,7 +75,7 @@ impl Multiport {
         Ok(())
     }
 
-    pub(super) fn check(&self, rule: &RuleSpec) -> Result<(), OptError> {
+    pub(super) fn check(&self, _: u32, rule: &RuleSpec) -> Result<(), OptError> {
         match rule.protocol {
             Some(p) if !p.invert && matches!(p.protocol.0, 6 | 17 | 33 | 132 | 136) => {}
             _ => {

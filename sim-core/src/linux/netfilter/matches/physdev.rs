@@ -49,7 +49,7 @@ impl Physdev {
         Ok(())
     }
 
-    pub(super) fn check(&self, _: &RuleSpec) -> Result<(), OptError> {
+    pub(super) fn check(&self, _: u32, _: &RuleSpec) -> Result<(), OptError> {
         if *self == Physdev::default() {
             return Err(OptError::parameter("PHYSDEV: no physdev option specified"));
         }

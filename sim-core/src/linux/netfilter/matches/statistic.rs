@@ -34,13 +34,11 @@ pub struct Statistic {
     pub mode: Mode,
     /// `!`.
     pub invert: bool,
-    /// Which options have been read, to refuse those of the other mode.
-    seen: u8,
 }
 
 impl Default for Statistic {
     fn default() -> Self {
-        Statistic { mode: Mode::Random { probability: 0 }, invert: false, seen: 0 }
+        Statistic { mode: Mode::Random { probability: 0 }, invert: false }
     }
 }
 
@@ -57,7 +55,7 @@ impl Statistic {
 
     /// `--mode random --probability p`, p given as a number of 2^31.
     pub fn random(probability: u32) -> Statistic {
-        Statistic { mode: Mode::Random { probability }, invert: false, seen: 3 }
+        Statistic { mode: Mode::Random { probability }, invert: false }
     }
 
     /// The probability that `--probability` with that text means, times 2^31.
@@ -67,7 +65,7 @@ impl Statistic {
 
     /// `--mode nth --every n --packet p`.
     pub fn nth(every: u32, packet: u32) -> Statistic {
-        Statistic { mode: Mode::Nth { every: every.saturating_sub(1), packet }, invert: false, seen: if packet == 0 { 5 } else { 13 } }
+        Statistic { mode: Mode::Nth { every: every.saturating_sub(1), packet }, invert: false }
     }
 
     pub(super) fn set(&mut self, opt: usize, invert: bool, args: &[&str]) -> Result<(), OptError> {
@@ -105,16 +103,15 @@ impl Statistic {
                 }
             }
         }
-        self.seen |= 1 << opt;
         Ok(())
     }
 
-    pub(super) fn check(&self, _: &RuleSpec) -> Result<(), OptError> {
+    pub(super) fn check(&self, seen: u32, _: &RuleSpec) -> Result<(), OptError> {
         match self.mode {
-            Mode::Random { .. } if self.seen & 2 == 0 => {
+            Mode::Random { .. } if seen & 2 == 0 => {
                 Err(OptError::parameter("--probability must be specified when using random mode"))
             }
-            Mode::Nth { .. } if self.seen & 4 == 0 => Err(OptError::parameter("--every must be specified when using nth mode")),
+            Mode::Nth { .. } if seen & 4 == 0 => Err(OptError::parameter("--every must be specified when using nth mode")),
             Mode::Nth { every, packet } if packet > every => {
                 Err(OptError::parameter("the --packet p must be 0 <= p <= n-1"))
             }

@@ -95,7 +95,7 @@ impl Tcp {
         Ok(())
     }
 
-    pub(super) fn check(&self, rule: &RuleSpec) -> Result<(), OptError> {
+    pub(super) fn check(&self, _: u32, rule: &RuleSpec) -> Result<(), OptError> {
         match rule.protocol {
             Some(p) if p.protocol == Protocol::TCP && !p.invert => Ok(()),
             _ => Err(OptError::parameter("TCP match requires '-p tcp'")),

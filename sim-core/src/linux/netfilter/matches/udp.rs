@@ -35,7 +35,7 @@ impl Udp {
         Ok(())
     }
 
-    pub(super) fn check(&self, rule: &RuleSpec) -> Result<(), OptError> {
+    pub(super) fn check(&self, _: u32, rule: &RuleSpec) -> Result<(), OptError> {
         match rule.protocol {
             Some(p) if p.protocol == Protocol::UDP && !p.invert => Ok(()),
             _ => Err(OptError::parameter("UDP match requires '-p udp'")),

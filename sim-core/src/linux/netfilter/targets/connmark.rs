@@ -27,12 +27,11 @@ pub struct Connmark {
     pub ctmask: u32,
     /// `--nfmask`.
     pub nfmask: u32,
-    masks: u8,
 }
 
 impl Default for Connmark {
     fn default() -> Self {
-        Connmark { mode: None, ctmask: u32::MAX, nfmask: u32::MAX, masks: 0 }
+        Connmark { mode: None, ctmask: u32::MAX, nfmask: u32::MAX }
     }
 }
 
@@ -74,16 +73,13 @@ impl Connmark {
             8 => self.nfmask = value()?,
             _ => (self.ctmask, self.nfmask) = (value()?, value()?),
         }
-        if opt >= 7 {
-            self.masks |= 1;
-        }
         Ok(())
     }
 
-    pub(super) fn check(&self, _: &RuleSpec) -> Result<(), OptError> {
+    pub(super) fn check(&self, seen: u32, _: &RuleSpec) -> Result<(), OptError> {
         match self.mode {
             None => Err(OptError::parameter("CONNMARK target: No operation specified")),
-            Some(Mode::Set(_)) if self.masks != 0 => {
+            Some(Mode::Set(_)) if seen >> 7 != 0 => {
                 Err(OptError::parameter("CONNMARK: --save-mark or --restore-mark is required for --ctmask/--nfmask/--mask"))
             }
             Some(_) => Ok(()),

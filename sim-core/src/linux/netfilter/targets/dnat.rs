@@ -34,7 +34,7 @@ impl Dnat {
         Ok(())
     }
 
-    pub(super) fn check(&self, rule: &RuleSpec) -> Result<(), OptError> {
+    pub(super) fn check(&self, _: u32, rule: &RuleSpec) -> Result<(), OptError> {
         needs_ports(&self.range, rule)
     }
 

@@ -53,7 +53,7 @@ impl Mark {
         Ok(())
     }
 
-    pub(super) fn check(&self, _: &RuleSpec) -> Result<(), OptError> {
+    pub(super) fn check(&self, _: u32, _: &RuleSpec) -> Result<(), OptError> {
         match self.xmark {
             Some(_) => Ok(()),
             None => Err(OptError::parameter("MARK: One of the --set-xmark, --{and,or,xor,set}-mark options is required")),

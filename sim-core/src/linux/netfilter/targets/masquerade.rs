@@ -28,7 +28,7 @@ impl Masquerade {
         Ok(())
     }
 
-    pub(super) fn check(&self, rule: &RuleSpec) -> Result<(), OptError> {
+    pub(super) fn check(&self, _: u32, rule: &RuleSpec) -> Result<(), OptError> {
         needs_ports(&self.range, rule)
     }
 

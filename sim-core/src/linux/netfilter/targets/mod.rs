@@ -78,12 +78,12 @@ macro_rules! registry {
                 match self { $(Target::$ty(t) => t.set(opt, args),)* _ => Ok(()) }
             }
 
-            /// Checks the target against the whole rule.
+            /// Checks the target against the whole rule; `seen` has a bit for each option given.
             ///
             /// # Errors
             /// In the words of iptables.
-            pub fn check(&self, rule: &RuleSpec) -> Result<(), OptError> {
-                match self { $(Target::$ty(t) => t.check(rule),)* _ => Ok(()) }
+            pub fn check(&self, seen: u32, rule: &RuleSpec) -> Result<(), OptError> {
+                match self { $(Target::$ty(t) => t.check(seen, rule),)* _ => Ok(()) }
             }
 
             /// Writes the options as iptables-save does, each with a space before it.

@@ -27,7 +27,7 @@ impl Redirect {
         Ok(())
     }
 
-    pub(super) fn check(&self, rule: &RuleSpec) -> Result<(), OptError> {
+    pub(super) fn check(&self, _: u32, rule: &RuleSpec) -> Result<(), OptError> {
         needs_ports(&self.range, rule)
     }
 

@@ -57,7 +57,7 @@ impl Reject {
         Ok(())
     }
 
-    pub(super) fn check(&self, _: &RuleSpec) -> Result<(), OptError> {
+    pub(super) fn check(&self, _: u32, _: &RuleSpec) -> Result<(), OptError> {
         Ok(())
     }
 

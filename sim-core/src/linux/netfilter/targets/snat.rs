@@ -35,7 +35,7 @@ impl Snat {
         Ok(())
     }
 
-    pub(super) fn check(&self, rule: &RuleSpec) -> Result<(), OptError> {
+    pub(super) fn check(&self, _: u32, rule: &RuleSpec) -> Result<(), OptError> {
         needs_ports(&self.range, rule)
     }
 
