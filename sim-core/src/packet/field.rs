@@ -4,7 +4,7 @@
 //! behind `quoted`: `quoted.ipv4.src`.
 
 use super::{Arp, Body, Bytes, Ethernet, Frame, Icmp, IcmpKind, Icmpv6, Icmpv6Kind, Ipv4Header, Ipv6Header, Mac, Net};
-use super::{Protocol, PseudoHeader, Quoted, Tcp, TcpFlags};
+use super::{Protocol, PseudoHeader, Quoted, Tcp, TcpFlags, TcpOption};
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -155,6 +155,10 @@ fn tcp(t: &Tcp, checksum: u16, len: Option<usize>) -> HeaderView {
             fields.extend([("ts_val", value.into()), ("ts_ecr", echo.into())]);
         }
         fields.push(("options", t.options.to_string().into()));
+        if t.options.iter().any(|o| matches!(o, TcpOption::End | TcpOption::Malformed(_))) {
+            // There are bytes that the text does not tell.
+            fields.push(("options_bytes", FieldValue::Bytes(t.options.bytes().into())));
+        }
     }
     fields.push(("checksum", FieldValue::Hex(checksum)));
     fields.extend(len.map(|len| ("len", len.into())));
@@ -363,7 +367,13 @@ impl Frame {
         let quoted = |f: &Frame| f.quoted().map(Quoted::headers).unwrap_or_default();
         let (old, new) = (before.quoted(), after.quoted());
         if old != new {
+            let told = changes.len();
             compare("quoted.", &quoted(before), &quoted(after), &mut changes);
+            if changes.len() == told {
+                // Behind the headers.
+                let bytes = |q: Option<&Quoted>| q.map_or(FieldValue::Absent, |q| FieldValue::Bytes(q.0.clone()));
+                changes.push(FieldChange { field: "quoted.bytes".to_owned(), from: bytes(old), to: bytes(new) });
+            }
         }
         changes
     }

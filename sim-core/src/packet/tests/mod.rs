@@ -2,7 +2,10 @@
 
 #![allow(clippy::unwrap_used, reason = "tests")]
 
+mod fields;
+mod golden;
 mod laws;
+mod oracle;
 mod quote;
 mod strategy;
 mod tcpdump;
