@@ -9,7 +9,15 @@
 //! A file is read, checked and turned into a world; everything that is wrong with it is said at once, with places.
 //! This crate knows nothing of terminals.
 
+pub mod assemble;
+pub mod check;
+pub mod commands;
 pub mod diag;
+pub mod library;
+pub mod load;
 pub mod read;
 pub mod schema;
 pub mod text;
+
+pub use diag::{Diagnostic, Report, Severity};
+pub use load::{LoadError, Loaded};

@@ -76,15 +76,18 @@ fn twice(root: &Node, errors: &mut Vec<Diagnostic>) {
         let mut seen: Vec<(String, Span)> = Vec::new();
         let mut add = |kind: &str, name: String, span: Span| {
             if let Some((_, first)) = seen.iter().find(|(n, _)| *n == name) {
-                let what = if kind == "key" { format!("the key \"{name}\" is given twice") } else { format!("the field `{name}` is given twice") };
-                errors.push(Diagnostic::error(*first, what).label("first time").and(span, "second time").help("keep one of the two"));
+                let what =
+                    if kind == "key" { format!("the key \"{name}\" is given twice") } else { format!("the field `{name}` is given twice") };
+                errors.push(Diagnostic::error(span, what).label("second time").and(*first, "first time").help("keep one of the two"));
             } else {
                 seen.push((name, span));
             }
         };
         match &node.kind {
             Kind::Struct { fields, .. } => fields.iter().for_each(|f| add("field", f.name.clone(), f.name_span)),
-            Kind::Map(pairs) => pairs.iter().filter_map(|(k, _)| Some((k.as_str()?, k.span))).for_each(|(k, s)| add("key", k.to_owned(), s)),
+            Kind::Map(pairs) => {
+                pairs.iter().filter_map(|(k, _)| Some((k.as_str()?, k.span))).for_each(|(k, s)| add("key", k.to_owned(), s))
+            }
             _ => {}
         }
     });
@@ -97,7 +100,8 @@ mod tests {
 
     fn examples() -> Vec<(String, String)> {
         let dir = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("examples");
-        let mut files: Vec<_> = std::fs::read_dir(dir).unwrap().map(|e| e.unwrap().path()).filter(|p| p.extension().is_some_and(|x| x == "ron")).collect();
+        let mut files: Vec<_> =
+            std::fs::read_dir(dir).unwrap().map(|e| e.unwrap().path()).filter(|p| p.extension().is_some_and(|x| x == "ron")).collect();
         files.sort();
         files.iter().map(|p| (p.file_name().unwrap().to_string_lossy().into_owned(), std::fs::read_to_string(p).unwrap())).collect()
     }
@@ -143,7 +147,7 @@ mod tests {
             "`10.0.0.300` is no address | each part is 0 to 255",
             "there is no `conected` for `expect` | did you mean `connected`?",
             "`Ping` needs `from` | `from` is missing",
-            "the key \"a\" is given twice | first time",
+            "the key \"a\" is given twice | second time",
         ] {
             assert!(found.iter().any(|m| m.contains(part)), "{part} not in {found:#?}");
         }

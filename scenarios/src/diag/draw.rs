@@ -36,12 +36,14 @@ impl SourceCode for Lines {
         let line_end = text.as_bytes()[end..].iter().position(|b| *b == b'\n').map_or(text.len(), |i| end + i);
         let whole = SourceSpan::new(line_start.into(), line_end - line_start);
         let inner = text.read_span(&whole, before, after)?;
+        // The column that the head of the picture shows: of the place itself. A mark at the file's start is no column.
+        let column = text.get(line_start..start).map_or(0, |t| t.trim_start_matches('\u{feff}').chars().count());
         Ok(Box::new(MietteSpanContents::new_named(
             self.0.name.clone(),
             inner.data(),
             *inner.span(),
             inner.line(),
-            inner.column(),
+            inner.column().max(column),
             inner.line_count(),
         )))
     }

@@ -8,7 +8,9 @@ pub fn nearest<'a>(found: &str, names: impl IntoIterator<Item = &'a str>) -> Opt
     for name in names {
         let other = norm(name);
         let far = if wanted.chars().count() > 60 { usize::MAX } else { distance(&wanted, &other) };
-        let contained = wanted.len() >= 3 && other.len() >= 3 && (other.starts_with(&wanted) || other.ends_with(&format!("_{wanted}")) || wanted.starts_with(&other));
+        let contained = wanted.len() >= 3
+            && other.len() >= 3
+            && (other.starts_with(&wanted) || other.ends_with(&format!("_{wanted}")) || wanted.starts_with(&other));
         let far = if contained { far.min(1) } else { far };
         let limit = match wanted.chars().count() {
             0..=2 => 1,

@@ -30,7 +30,6 @@ pub enum Expect {
     NetworkModel,
 }
 
-
 /// So many steps fit.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -255,9 +255,11 @@ impl FromText for Cidr {
             return Err(Complaint::new(format!("`{s}` is no address range"), "the /length is missing", HELP));
         }
         s.parse::<Prefix<Ipv4Addr>>().map(Cidr).map_err(|e| match e {
-            sim_core::packet::prefix::ParsePrefixError::HostBits(_, len, range) => {
-                Complaint::new(format!("`{s}` is no address range"), format!("bits are set behind /{len}"), format!("the range is \"{range}\""))
-            }
+            sim_core::packet::prefix::ParsePrefixError::HostBits(_, len, range) => Complaint::new(
+                format!("`{s}` is no address range"),
+                format!("bits are set behind /{len}"),
+                format!("the range is \"{range}\""),
+            ),
             other => Complaint::new(format!("`{s}` is no address range"), other.to_string(), HELP),
         })
     }
@@ -271,7 +273,9 @@ pub struct MacText(pub sim_core::packet::Mac);
 impl FromText for MacText {
     const WHAT: &'static str = "a hardware address such as \"02:42:ac:11:00:02\"";
     fn from_text(s: &str) -> Result<Self, Complaint> {
-        s.parse().map(MacText).map_err(|_| Complaint::new(format!("`{s}` is no hardware address"), "six pairs of hexadecimal digits", "written \"02:42:ac:11:00:02\""))
+        s.parse().map(MacText).map_err(|_| {
+            Complaint::new(format!("`{s}` is no hardware address"), "six pairs of hexadecimal digits", "written \"02:42:ac:11:00:02\"")
+        })
     }
 }
 from_string!(MacText);
@@ -360,7 +364,13 @@ impl<'de> Deserialize<'de> for Listen {
                 Ok(Listen { protocol: Proto::TCP, port: port(n).map_err(E::custom)?, status: None, delay: Duration::ZERO })
             }
             fn visit_str<E: de::Error>(self, s: &str) -> Result<Listen, E> {
-                let bad = || E::custom(Complaint::new(format!("`{s}` is no listener"), "port/tcp or port/udp", "write 80, \"53/udp\" or (port: 80, status: 504)"));
+                let bad = || {
+                    E::custom(Complaint::new(
+                        format!("`{s}` is no listener"),
+                        "port/tcp or port/udp",
+                        "write 80, \"53/udp\" or (port: 80, status: 504)",
+                    ))
+                };
                 let (number, proto) = s.split_once('/').unwrap_or((s, "tcp"));
                 let protocol = match proto {
                     "tcp" => Proto::TCP,
@@ -460,7 +470,11 @@ impl Target {
             return Err(bad("nothing stands in the quotes"));
         }
         if s.contains(':') {
-            return Err(bad(if s.parse::<std::net::Ipv6Addr>().is_ok() { "IPv6 is not simulated yet" } else { "a port stands in its own field: `port: 80`" }));
+            return Err(bad(if s.parse::<std::net::Ipv6Addr>().is_ok() {
+                "IPv6 is not simulated yet"
+            } else {
+                "a port stands in its own field: `port: 80`"
+            }));
         }
         if let Some((kind, rest)) = s.split_once('/') {
             let parts: Vec<&str> = rest.split('/').collect();
@@ -474,7 +488,9 @@ impl Target {
             };
             return match (kind, &parts[..]) {
                 ("pod" | "pods", p) => named(p).map(|(n, x)| Target::Ref(Ref::Pod(n, x))).ok_or_else(|| bad("pod/NAMESPACE/NAME at most")),
-                ("svc" | "service", p) => named(p).map(|(n, x)| Target::Ref(Ref::Service(n, x))).ok_or_else(|| bad("svc/NAMESPACE/NAME at most")),
+                ("svc" | "service", p) => {
+                    named(p).map(|(n, x)| Target::Ref(Ref::Service(n, x))).ok_or_else(|| bad("svc/NAMESPACE/NAME at most"))
+                }
                 ("node", [n]) => Ok(Target::Ref(Ref::Node((*n).to_owned()))),
                 ("host", [n]) => Ok(Target::Ref(Ref::Host((*n).to_owned()))),
                 (k, _) if k.parse::<Ipv4Addr>().is_ok() => Err(bad("an address alone, without /length")),

@@ -153,7 +153,9 @@ impl Fault {
                 let what = range_of(&what);
                 let d = Diagnostic::error(node.span, takes(&what)).label(format!("this is {}", node.describe()));
                 match (&node.kind, what.as_str()) {
-                    (Kind::Str(s), w) if w.starts_with("a number") && s.parse::<i128>().is_ok() => d.help(format!("write {s}, without quotes")),
+                    (Kind::Str(s), w) if w.starts_with("a number") && s.parse::<i128>().is_ok() => {
+                        d.help(format!("write {s}, without quotes"))
+                    }
                     (Kind::Word(w), "a string") => d.help(format!("strings stand in quotes: \"{w}\"")),
                     (Kind::Int(n), "a string") => d.help(format!("strings stand in quotes: \"{n}\"")),
                     (Kind::Word(w), _) if w == "None" => d.help("what is not there is not written: leave the field out"),
@@ -168,7 +170,9 @@ impl Fault {
                     _ => node.span,
                 };
                 let what = field.map_or_else(|| "here".to_owned(), |f| format!("for `{f}`"));
-                Diagnostic::error(span, format!("there is no `{found}` {what}")).near(&found, names.iter().copied(), "not one of the words of the list").help(format!("one of: {}", names.join(", ")))
+                Diagnostic::error(span, format!("there is no `{found}` {what}"))
+                    .near(&found, names.iter().copied(), "not one of the words of the list")
+                    .help(format!("one of: {}", names.join(", ")))
             }
             Fault::UnknownField(found, _) => Diagnostic::error(node.span, format!("there is no field `{found}`")),
             Fault::Missing(name) => {
@@ -233,7 +237,9 @@ impl<'a, 'c> De<'a, 'c> {
     fn locate<T>(self, field: Option<&'a str>, result: Result<T, Fault>) -> Result<T, Fault> {
         result.map_err(|fault| match fault {
             Fault::Located => Fault::Located,
-            Fault::Missing(name) if self.node.field(name).is_some_and(|f| self.cx.skip.contains(&f.value.span)) => self.cx.fail(self.node.span, None),
+            Fault::Missing(name) if self.node.field(name).is_some_and(|f| self.cx.skip.contains(&f.value.span)) => {
+                self.cx.fail(self.node.span, None)
+            }
             fault => {
                 let say = fault.say(self.node, field);
                 self.cx.fail(self.node.span, say)
@@ -259,12 +265,22 @@ impl<'a, 'c> De<'a, 'c> {
         };
         result.map_err(|_| {
             let want = range_of(what);
-            let d = Diagnostic::error(self.node.span, field.map_or_else(|| format!("{want} is expected here"), |f| format!("`{f}` takes {want}"))).label("out of range");
+            let d = Diagnostic::error(
+                self.node.span,
+                field.map_or_else(|| format!("{want} is expected here"), |f| format!("`{f}` takes {want}")),
+            )
+            .label("out of range");
             self.cx.fail(self.node.span, Some(d))
         })
     }
 
-    fn fields<V: Visitor<'a>>(self, struct_name: &'static str, names: &'static [&'static str], visitor: V, fields: &'a [Field]) -> Result<V::Value, Fault> {
+    fn fields<V: Visitor<'a>>(
+        self,
+        struct_name: &'static str,
+        names: &'static [&'static str],
+        visitor: V,
+        fields: &'a [Field],
+    ) -> Result<V::Value, Fault> {
         let result = visitor.visit_map(Fields { de: self, struct_name, names, fields, at: 0 });
         let result = match result {
             Err(Fault::Missing(name)) => {
@@ -597,7 +613,9 @@ impl<'a> VariantAccess<'a> for De<'a, '_> {
             }
             _ => {
                 let word = self.node.word().unwrap_or_default();
-                let d = Diagnostic::error(self.node.span, format!("`{word}` needs its fields")).label("no ( ) follows").help(format!("write {word}(…)"));
+                let d = Diagnostic::error(self.node.span, format!("`{word}` needs its fields"))
+                    .label("no ( ) follows")
+                    .help(format!("write {word}(…)"));
                 Err(self.cx.fail(self.node.span, Some(d)))
             }
         }

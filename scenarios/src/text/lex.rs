@@ -50,7 +50,10 @@ pub fn tokens(src: &str) -> Vec<Token> {
         match skip_space(src, at) {
             Ok(next) => at = next,
             Err(open) => {
-                out.push(Token { tok: Tok::Bad("this comment has no end `*/`".to_owned()), span: Span::new(open, (open + 2).min(src.len())) });
+                out.push(Token {
+                    tok: Tok::Bad("this comment has no end `*/`".to_owned()),
+                    span: Span::new(open, (open + 2).min(src.len())),
+                });
                 at = src.len();
             }
         }
@@ -142,7 +145,8 @@ fn number(rest: &str, at: usize) -> (Tok, usize) {
     let len = rest[sign_len..]
         .char_indices()
         .find(|(i, c)| {
-            let exponent_sign = matches!(c, '+' | '-') && rest[sign_len..][..*i].ends_with(['e', 'E']) && !rest[sign_len..].starts_with("0x");
+            let exponent_sign =
+                matches!(c, '+' | '-') && rest[sign_len..][..*i].ends_with(['e', 'E']) && !rest[sign_len..].starts_with("0x");
             !(c.is_ascii_alphanumeric() || matches!(c, '_' | '.') || exponent_sign)
         })
         .map_or(rest.len(), |(i, _)| i + sign_len);

@@ -29,10 +29,11 @@ pub fn parse(src: &str) -> Parsed {
     let root = p.value(0);
     if !matches!(p.peek().tok, Tok::Eof) && p.whole {
         let span = p.peek().span;
-        p.fail(Diagnostic::error(span, "something follows after the scenario's end").label("not part of it").and(
-            Span::new(root.span.end.saturating_sub(1), root.span.end),
-            "it ends here",
-        ));
+        p.fail(
+            Diagnostic::error(span, "something follows after the scenario's end")
+                .label("not part of it")
+                .and(Span::new(root.span.end.saturating_sub(1), root.span.end), "it ends here"),
+        );
     }
     Parsed { root, errors: p.errors, whole: p.whole }
 }
@@ -82,7 +83,9 @@ impl Parser<'_> {
             let end = self.next().span;
             if enable {
                 self.errors.push(
-                    Diagnostic::error(start.to(end), "a scenario enables no extensions").label("leave this line out").help("what it needs is always on"),
+                    Diagnostic::error(start.to(end), "a scenario enables no extensions")
+                        .label("leave this line out")
+                        .help("what it needs is always on"),
                 );
             }
         }
@@ -123,7 +126,9 @@ impl Parser<'_> {
                         let value = p.value(depth + 1);
                         pairs.push((key, value));
                     } else if !matches!(key.kind, Kind::Broken) {
-                        let d = Diagnostic::error(key.span, "a map holds keys with values").label("no `: value` follows").help("write {\"key\": \"value\"}");
+                        let d = Diagnostic::error(key.span, "a map holds keys with values")
+                            .label("no `: value` follows")
+                            .help("write {\"key\": \"value\"}");
                         p.fail(d);
                     }
                 });
@@ -149,7 +154,8 @@ impl Parser<'_> {
 
     fn parens(&mut self, name: Option<(String, Span)>, open: Span, depth: usize) -> Node {
         let start = name.as_ref().map_or(open, |(_, s)| *s);
-        let named = matches!(self.peek().tok, Tok::Ident(_)) && !matches!(self.peek_at(1), Tok::Punct(',' | '(' | ')' | ']' | '}') | Tok::Eof);
+        let named =
+            matches!(self.peek().tok, Tok::Ident(_)) && !matches!(self.peek_at(1), Tok::Punct(',' | '(' | ')' | ']' | '}') | Tok::Eof);
         if named || self.is(')') {
             let mut fields = Vec::new();
             let end = self.separated(open, ')', &mut |p| p.field(&mut fields, depth));
@@ -206,7 +212,9 @@ impl Parser<'_> {
         if eq {
             self.at += 1;
         }
-        let d = Diagnostic::error(t.span, format!("`{name}` has no value")).label("a colon is expected after it").help(format!("write `{name}: …`"));
+        let d = Diagnostic::error(t.span, format!("`{name}` has no value"))
+            .label("a colon is expected after it")
+            .help(format!("write `{name}: …`"));
         self.fail(d);
         if value_follows || eq {
             self.value(depth + 1);
@@ -248,7 +256,11 @@ impl Parser<'_> {
                     let last = self.tokens[self.at - 1].span;
                     let whole = self.whole;
                     let next = self.peek().span;
-                    self.fail(Diagnostic::error(Span::new(last.end.saturating_sub(1).max(last.start), last.end), "a comma is missing").label("expected after this").and(next, "before this"));
+                    self.fail(
+                        Diagnostic::error(Span::new(last.end.saturating_sub(1).max(last.start), last.end), "a comma is missing")
+                            .label("expected after this")
+                            .and(next, "before this"),
+                    );
                     self.whole = whole;
                 }
                 _ => {
@@ -284,7 +296,9 @@ impl Parser<'_> {
         let end = self.peek().span;
         // The innermost says it; those around it would only repeat it.
         if !self.errors.iter().any(|d| d.message.starts_with("the file ends before") || d.message.contains("has no")) {
-            self.fail(Diagnostic::error(end, format!("the file ends before this is closed: `{close}` is missing")).and(open, "opened here"));
+            self.fail(
+                Diagnostic::error(end, format!("the file ends before this is closed: `{close}` is missing")).and(open, "opened here"),
+            );
         }
         self.whole = false;
         end

@@ -1,0 +1,3 @@
+//! Scenario to world.
+
+pub mod url;
