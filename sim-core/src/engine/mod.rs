@@ -13,6 +13,7 @@
 //! turns them into further events. It does not know how rules match.
 
 pub mod apply;
+pub mod blueprint;
 pub mod build;
 pub mod drive;
 pub mod flow;
