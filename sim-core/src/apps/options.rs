@@ -21,7 +21,7 @@ pub struct Options {
     pub mark: Option<u32>,
     /// How long to wait for a connection or an answer; each program has its own default.
     pub timeout: Option<Duration>,
-    /// The flow that its packets belong to.
+    /// The flow that its packets belong to; none for the flow of its program.
     pub flow: FlowId,
 }
 
@@ -32,7 +32,9 @@ impl Options {
     /// Those of bind(2).
     pub(super) fn open(&self, sys: &mut dyn Syscalls, kind: SocketKind) -> Result<SocketId, Errno> {
         let id = sys.socket(kind);
-        sys.set_flow(id, self.flow);
+        if self.flow.is_some() {
+            sys.set_flow(id, self.flow);
+        }
         sys.set_recverr(id, true);
         if let Some(ttl) = self.ttl {
             sys.set_ttl(id, ttl);

@@ -165,6 +165,17 @@ impl World {
         self.programs.iter().map(|s| &**s)
     }
 
+    /// Tells a program something from outside, and wakes it with [`Event::Command`].
+    pub fn command(&mut self, id: u32, tell: impl FnOnce(&mut dyn Program)) {
+        let Some(slot) = self.programs.get_mut(id as usize) else { return };
+        let slot = Arc::make_mut(slot);
+        if let Some(program) = slot.program.as_deref_mut() {
+            tell(program);
+            let flow = slot.flow;
+            self.queue.push(self.now, self.now, Happening::Wake { program: id, event: Event::Command, cause: PacketId::NONE, flow });
+        }
+    }
+
     /// Ends a program without a word; its sockets stay with the kernel.
     pub fn kill(&mut self, id: u32) {
         if let Some(slot) = self.programs.get_mut(id as usize) {
