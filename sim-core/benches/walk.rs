@@ -255,7 +255,7 @@ fn w2(nodes: u32, pods: u32) -> Engine<NoTrace> {
             r
         })
         .collect();
-    let batch = Arc::new(RouteBatch { routes });
+    let batch = Arc::new(RouteBatch::new(routes));
     for n in 0..nodes {
         let h = b.engine.world.add_host(&format!("node-{n}"));
         let ns = b.root(h);
