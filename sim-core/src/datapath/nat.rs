@@ -153,7 +153,9 @@ fn told<T: Tracer>(w: &mut Walk<'_, T>, skb: &mut Skb, state: &HookState, id: Ct
         let small = s.frame.ipv4().and_then(|ip| {
             let l4 = match &ip.body {
                 Body::Tcp(_) | Body::Udp(_) => Tuple::<Ipv4Addr>::of(ip)?.l4,
-                Body::Icmp(m) if matches!(m.kind, IcmpKind::EchoRequest { .. } | IcmpKind::EchoReply { .. }) => Tuple::<Ipv4Addr>::of(ip)?.l4,
+                Body::Icmp(m) if matches!(m.kind, IcmpKind::EchoRequest { .. } | IcmpKind::EchoReply { .. }) => {
+                    Tuple::<Ipv4Addr>::of(ip)?.l4
+                }
                 Body::Other { .. } if Tuple::<Ipv4Addr>::of(ip)?.l4 == L4::None => L4::None,
                 _ => return None,
             };

@@ -5,13 +5,13 @@
 //! MASQUERADE of TCP and UDP to port 81, and of ICMP to 10.0.2.2.
 
 use super::lab::{Lab, unhex};
+use crate::datapath::conntrack::{nf_conntrack_confirm, nf_conntrack_in};
+use crate::datapath::hook::{HookState, NfVerdict};
+use crate::datapath::nat::{nf_nat_inet_fn, nf_nat_masquerade, nf_nat_setup_info};
 use crate::linux::conntrack::{Manip, NatRange};
 use crate::linux::netfilter::Hook;
 use crate::linux::{IfIndex, RowId};
 use crate::packet::{Body, Ipv4Addr, Ipv4Packet, Net};
-use crate::datapath::conntrack::{nf_conntrack_confirm, nf_conntrack_in};
-use crate::datapath::hook::{HookState, NfVerdict};
-use crate::datapath::nat::{nf_nat_inet_fn, nf_nat_masquerade, nf_nat_setup_info};
 use crate::trace::NoTrace;
 
 const VIP: Ipv4Addr = Ipv4Addr::new(10, 96, 0, 1);
@@ -105,7 +105,10 @@ fn replay(text: &str) -> (usize, usize) {
             };
             let (was, a, b) = (id(&sent), id(m), id(k));
             let icmp = matches!(sent.body, Body::Icmp(_));
-            assert!(a != b && a != was && b != was && (icmp || (same_class(a, was) && same_class(b, was))), "{line}\nmodel {m:?}\nkernel {k:?}");
+            assert!(
+                a != b && a != was && b != was && (icmp || (same_class(a, was) && same_class(b, was))),
+                "{line}\nmodel {m:?}\nkernel {k:?}"
+            );
             drawn += 1;
             out_of_step = true;
             continue;

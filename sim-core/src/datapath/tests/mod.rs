@@ -1,6 +1,7 @@
 //! Tests of the hooks by themselves.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
+mod flows;
 mod kernel_nat;
 mod kernel_tcp;
 mod lab;

@@ -85,4 +85,3 @@ impl<A: Address> Entry<A> {
         }
     }
 }
-

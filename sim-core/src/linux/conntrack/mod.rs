@@ -20,10 +20,12 @@ pub mod entry;
 mod key;
 pub mod list;
 pub mod nat;
-pub mod table;
 mod reclaim;
+pub mod table;
 pub mod tcp;
 pub mod tcp_state;
+#[cfg(test)]
+mod tests;
 pub mod timeout;
 pub mod tuple;
 mod window;
