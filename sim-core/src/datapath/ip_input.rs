@@ -12,7 +12,7 @@ use crate::linux::fib::RouteType;
 use crate::linux::netfilter::Hook;
 use crate::linux::skb::{PktType, Skb};
 use crate::linux::{Errno, IfIndex};
-use crate::packet::{Body, Ipv4Addr};
+use crate::packet::{Body, Ipv4Addr, Protocol};
 use crate::trace::{DropReason, Tracer};
 
 /// What one answer of an error route costs its peer's bucket: a second (ip_rt_error_cost).
@@ -112,6 +112,10 @@ impl<T: Tracer> Walk<'_, T> {
             }
             Body::Tcp(_) => self.drop_skb(skb, dev, DropReason::NotSpecified),
             Body::Fragment { .. } => self.drop_skb(skb, dev, DropReason::FragReasmTimeout),
+            // a header that could not be read: shorter than it says
+            Body::Other { protocol: Protocol::TCP | Protocol::UDP | Protocol::ICMP, .. } => {
+                self.drop_skb(skb, dev, DropReason::PktTooSmall)
+            }
             Body::Icmpv6(_) | Body::Other { .. } => {
                 self.icmp_send(&skb, Error::Unreachable { code: 2, mtu: 0 });
                 self.drop_skb(skb, dev, DropReason::IpNoProto);

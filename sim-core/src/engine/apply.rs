@@ -136,8 +136,16 @@ impl<T: Tracer> Engine<T> {
     }
 
     fn xtables(&mut self, netns: NetnsId, op: &crate::linux::op::XtOp, id: OpId) -> Result<(), OpError> {
-        let _ = (netns, op, id);
-        Err(OpError::not_simulated("iptables"))
+        let Some(ns) = self.world.ns_mut(netns) else { return Ok(()) };
+        let config = ns.config_mut();
+        let mut last = config.last_row;
+        let mut new_row = || {
+            last += 1;
+            crate::linux::RowId(last)
+        };
+        let result = Arc::make_mut(&mut config.xt).apply(op, Source::Op(id), &mut new_row);
+        config.last_row = last;
+        result.map_err(|e| OpError::text(Errno::EINVAL, e.to_string()).with_status(e.status()))
     }
 
     fn named(&self, from: NetnsId, name: &str) -> Result<NetnsId, OpError> {
@@ -286,6 +294,9 @@ impl<T: Tracer> Engine<T> {
                 apply::take_device(ns, d, now);
             }
             self.gone(attach);
+        }
+        if let Some(h) = self.world.hosts.get_mut(host.0 as usize) {
+            h.netns.shift_remove(name);
         }
         // its place stays, so that numbers keep their meaning; its name is free again
         if let Some(info) = self.world.info.get_mut(id.0 as usize) {

@@ -10,6 +10,7 @@ use crate::linux::id::Source;
 use crate::linux::{IfIndex, Netns, NetnsId};
 use crate::packet::Mac;
 use crate::trace::Tracer;
+use indexmap::IndexMap;
 use std::sync::Arc;
 
 /// A network card to be put into a namespace.
@@ -37,7 +38,7 @@ impl World {
     pub fn add_host(&mut self, name: &str) -> HostId {
         let host = HostId(self.hosts.len() as u32);
         let root = self.new_netns(host, "", name.into());
-        self.hosts.push(Host { name: name.into(), root, is_node: false });
+        self.hosts.push(Host { name: name.into(), root, is_node: false, netns: IndexMap::new() });
         host
     }
 
@@ -48,7 +49,11 @@ impl World {
             return None;
         }
         let label = format!("{}/{name}", h.name).into();
-        Some(self.new_netns(host, name, label))
+        let id = self.new_netns(host, name, label);
+        if let Some(h) = self.hosts.get_mut(host.0 as usize) {
+            h.netns.insert(name.into(), id);
+        }
+        Some(id)
     }
 
     /// The namespace of that name on a host; the host's own for the empty name.
@@ -56,7 +61,7 @@ impl World {
         if name.is_empty() {
             return self.hosts.get(host.0 as usize).map(|h| h.root);
         }
-        self.info.iter().position(|i| i.host == host && &*i.name == name).map(|i| NetnsId(i as u32))
+        self.hosts.get(host.0 as usize)?.netns.get(name).copied()
     }
 
     /// A segment.

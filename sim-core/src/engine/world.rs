@@ -9,6 +9,7 @@ use crate::datapath::{Effects, Ids};
 use crate::linux::id::OpId;
 use crate::linux::rng::Rng;
 use crate::linux::{FlowId, Netns, NetnsId, Op, Time};
+use indexmap::IndexMap;
 use std::sync::Arc;
 
 /// A host, by its place in the world.
@@ -24,6 +25,8 @@ pub struct Host {
     pub root: NetnsId,
     /// Whether it is a node of the cluster.
     pub is_node: bool,
+    /// Its other namespaces, by the names that `ip netns` knows.
+    pub netns: IndexMap<Arc<str>, NetnsId>,
 }
 
 /// Where a namespace is and what it is called.

@@ -146,41 +146,53 @@ pub struct OpError {
     pub message: Option<Cow<'static, str>>,
     /// Where it was found.
     pub kind: ErrorKind,
+    /// The tool's exit status, where it is not that of `ip` for this kind of error.
+    pub exit: Option<u8>,
 }
 
 impl OpError {
+    /// The same error with another exit status.
+    #[must_use]
+    pub fn with_status(mut self, status: u8) -> Self {
+        self.exit = Some(status);
+        self
+    }
+
     /// The kernel refused, without a word.
     pub fn errno(errno: Errno) -> Self {
-        OpError { errno, message: None, kind: ErrorKind::Netlink }
+        OpError { errno, message: None, kind: ErrorKind::Netlink, exit: None }
     }
 
     /// The kernel refused and said why (extack; without the full stop).
     pub fn ext(errno: Errno, message: &'static str) -> Self {
-        OpError { errno, message: Some(Cow::Borrowed(message)), kind: ErrorKind::Netlink }
+        OpError { errno, message: Some(Cow::Borrowed(message)), kind: ErrorKind::Netlink, exit: None }
     }
 
     /// `ip` knows no such device.
     pub fn no_device(name: &str) -> Self {
-        OpError { errno: Errno::ENODEV, message: None, kind: ErrorKind::NoDevice(name.into()) }
+        OpError { errno: Errno::ENODEV, message: None, kind: ErrorKind::NoDevice(name.into()), exit: None }
     }
 
     /// `ip` refused an argument.
     pub fn argument(arg: &str, why: &'static str) -> Self {
-        OpError { errno: Errno::EINVAL, message: Some(Cow::Borrowed(why)), kind: ErrorKind::Argument(arg.into()) }
+        OpError { errno: Errno::EINVAL, message: Some(Cow::Borrowed(why)), kind: ErrorKind::Argument(arg.into()), exit: None }
     }
 
     /// Words as they are.
     pub fn text(errno: Errno, message: impl Into<Cow<'static, str>>) -> Self {
-        OpError { errno, message: Some(message.into()), kind: ErrorKind::Text }
+        OpError { errno, message: Some(message.into()), kind: ErrorKind::Text, exit: None }
     }
 
     /// Real hosts can do this and the simulation cannot.
     pub fn not_simulated(what: impl Into<Cow<'static, str>>) -> Self {
-        OpError { errno: Errno::EOPNOTSUPP, message: Some(what.into()), kind: ErrorKind::NotSimulated }
+        OpError { errno: Errno::EOPNOTSUPP, message: Some(what.into()), kind: ErrorKind::NotSimulated, exit: None }
     }
 
     /// The exit status of `ip` (`bridge` and `sysctl` have their own).
     pub fn status(&self) -> u8 {
+        if let Some(exit) = self.exit {
+            return exit;
+        }
         match &self.kind {
             ErrorKind::Netlink => 2,
             ErrorKind::Argument(_) => 255,

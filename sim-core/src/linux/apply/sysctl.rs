@@ -202,7 +202,7 @@ fn numbers(value: &str) -> Result<Vec<i64>, Errno> {
 /// ENOENT for a key that is not there, EINVAL for a value that the kernel does not take.
 pub fn set(ns: &mut Netns, key_text: &str, value: &str) -> Result<(), OpError> {
     let path = path_of(key_text);
-    set_path(ns, &path, value).map_err(|errno| OpError { errno, message: None, kind: ErrorKind::Sysctl(key_text.into()) })
+    set_path(ns, &path, value).map_err(|errno| OpError { errno, message: None, kind: ErrorKind::Sysctl(key_text.into()), exit: None })
 }
 
 fn set_path(ns: &mut Netns, path: &str, value: &str) -> Result<(), Errno> {
