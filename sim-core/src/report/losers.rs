@@ -248,11 +248,6 @@ impl Report<'_> {
         }
         out
     }
-
-    /// The rules that were looked at before the one of this step and did not match.
-    fn missed_rules(&self, _id: StepId) -> Vec<Loser> {
-        Vec::new()
-    }
 }
 
 /// The rows of a table: those that hold `dst` in the order of lookup, then the others by address.

@@ -17,6 +17,7 @@ pub mod hops;
 pub mod index;
 pub mod kind;
 pub mod losers;
+mod missed;
 pub mod paths;
 pub mod print;
 pub mod provenance;

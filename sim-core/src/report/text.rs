@@ -7,7 +7,6 @@
 //! ```
 
 use super::doc::{Doc, Line, Mark, Role};
-use super::headers::summary;
 use super::hops::Hop;
 use super::paths::{Direction, Member, PacketRole};
 use super::view::{Report, StepView};
@@ -193,7 +192,7 @@ impl Teller<'_, '_> {
         let title = Line::of(Role::Number, format!("packet {} ", m.packet.id.0))
             .and(Role::Layer, what)
             .and(Role::Plain, "  ")
-            .and(Role::Packet, birth.as_ref().map(summary).unwrap_or_default());
+            .and(Role::Packet, birth.as_ref().map(|f| f.summary()).unwrap_or_default());
         doc.heading(2, 0, title, self.since(m.at));
         let hops = self.report.hops(m.packet.id);
         match self.detail {
@@ -287,7 +286,7 @@ impl Teller<'_, '_> {
             }
             PacketRole::Arp | PacketRole::Traffic | PacketRole::Again(_) | PacketRole::Error => {
                 let birth = self.report.birth(m.packet.id);
-                let mut l = Line::of(Role::Packet, birth.as_ref().map(summary).unwrap_or_default());
+                let mut l = Line::of(Role::Packet, birth.as_ref().map(|f| f.summary()).unwrap_or_default());
                 l.push(Role::Muted, format!("  {way}"));
                 l
             }
@@ -325,7 +324,7 @@ impl Teller<'_, '_> {
         let birth = self.report.birth(m.packet.id);
         let what = if m.role == PacketRole::Copy { format!(" copy of packet {}", m.packet.copy_of.0) } else { String::new() };
         let title = Line::of(Role::Number, format!("packet {}{what}  ", m.packet.id.0))
-            .and(Role::Packet, birth.as_ref().map(summary).unwrap_or_default());
+            .and(Role::Packet, birth.as_ref().map(|f| f.summary()).unwrap_or_default());
         doc.heading(2, indent, title, self.since(m.at));
         let hops = self.report.hops(m.packet.id);
         self.steps(m.packet.id, &hops, indent.min(8), doc);
@@ -355,8 +354,9 @@ impl Teller<'_, '_> {
         for why in w.why {
             doc.item(indent, "", Line::new(), why);
         }
-        if !matches!(v.kind, Kind::TtlDecrement | Kind::NatRewrite) && !v.changed.is_empty() {
-            let list: Vec<String> = v.changed.iter().map(|c| format!("{} {} -> {}", c.field, c.from, c.to)).collect();
+        let list: Vec<String> =
+            v.changed.iter().filter(|c| !c.follows()).map(|c| format!("{} {} -> {}", c.field, c.from, c.to)).collect();
+        if !matches!(v.kind, Kind::TtlDecrement | Kind::NatRewrite) && !list.is_empty() {
             doc.item(indent, "", Line::new(), Line::of(Role::Changed, format!("changes {}", list.join(", "))));
         }
         if self.detail == Detail::All {

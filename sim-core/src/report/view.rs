@@ -209,7 +209,7 @@ impl<'r> Report<'r> {
             _ => old.clone(),
         };
         let changed = match (&old, after != before) {
-            (Some(old), true) => self.frame(after).map(|new| diff(&layers(old), &layers(&new))).unwrap_or_default(),
+            (Some(old), true) => self.frame(after).map(|new| diff(old, &new)).unwrap_or_default(),
             _ => Vec::new(),
         };
         let protocol = shown.as_ref().and_then(|f| f.ipv4()).map(|p| p.body.protocol());

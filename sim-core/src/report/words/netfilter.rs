@@ -153,7 +153,7 @@ pub(super) fn nat_bind(v: &StepView<'_>, asked: bool, source: bool, addr: Ipv4Ad
 
 pub(super) fn nat_rewrite(v: &StepView<'_>, source: bool) -> Words {
     let (side, addr, port) = if source { ("source", "src", "sport") } else { ("destination", "dst", "dport") };
-    let change = |name: &str| v.changed.iter().find(|c| c.field.rsplit('.').next() == Some(name) && !c.field.contains("quoted"));
+    let change = |name: &str| v.changed.iter().find(|c| c.field.rsplit('.').next() == Some(name) && !c.field.starts_with("quoted"));
     let value = |name: &str, after: bool| match change(name) {
         Some(c) if after => c.to.to_string(),
         Some(c) => c.from.to_string(),
