@@ -76,3 +76,8 @@ pub struct ScenarioInfo {
     /// The seed.
     pub seed: u64,
 }
+
+#[cfg(test)]
+mod tests;
+#[cfg(test)]
+mod tests_world;
