@@ -91,6 +91,8 @@ impl<T: Tracer> Walk<'_, T> {
                     socket: SocketId::NONE,
                     flow: skb.flow,
                 };
+                let len = message.len() as u32;
+                self.step(&skb, dev, Evidence::Deliver { socket: SocketId::NONE, len });
                 self.consumed(&skb, dev);
                 // a reply that cannot be sent is nobody's error
                 let _ = ip_send(self, &spec, Body::Icmp(reply));

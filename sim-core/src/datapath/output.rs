@@ -91,9 +91,17 @@ pub fn ip_send<T: Tracer>(w: &mut Walk<'_, T>, spec: &SendSpec, body: Body) -> R
         dst: if spec.dst.is_unspecified() { Ipv4Addr::LOCALHOST } else { spec.dst },
         checksum_error: 0,
     };
+    let data = match &body {
+        Body::Tcp(t) => t.payload.len(),
+        Body::Udp(u) => u.payload.len(),
+        Body::Icmp(_) | Body::Icmpv6(_) | Body::Fragment { .. } | Body::Other { .. } => body.len(),
+    };
     let mut skb = w.new_skb(Net::Ipv4(Ipv4Packet { header, body }), spec.flow);
     skb.mark = spec.mark;
     skb.socket = spec.socket;
+    if T::ON && spec.socket.is_some() {
+        w.step(&skb, IfIndex::NONE, Evidence::SocketSend { socket: spec.socket, len: data as u32 });
+    }
     w.route_output_step(Some(&skb), spec.dst, &found, &result);
     match result {
         Err(e) => {

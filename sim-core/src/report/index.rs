@@ -113,6 +113,14 @@ impl Index {
                 index.loose.push(n);
                 continue;
             }
+            if !early.is_empty() && matches!(step.evidence, Evidence::IcmpError { .. }) {
+                // the route of the error is looked up before the error is told of; its packet comes next
+                if let Some(at) = index.place(step.packet) {
+                    index.packet_of[n as usize] = at as u32;
+                    pairs.push((at as u32, n));
+                    continue;
+                }
+            }
             let at =
                 index.add_packet(PacketRecord { id: step.packet, caused_by: PacketId::NONE, copy_of: PacketId::NONE, flow: FlowId::NONE });
             begun.resize(index.packets.len(), false);

@@ -35,7 +35,7 @@ pub fn print(doc: &Doc, width: usize, style: &impl Style) -> String {
             Block::Heading { level, indent, line, right } => {
                 heading(*level, usize::from(*indent) * STEP, line, right, width, style, &mut out)
             }
-            Block::Para { indent, line } => folded(&Line::new(), usize::from(*indent) * STEP, 0, line, width, style, &mut out),
+            Block::Para { indent, line } => folded(&Line::new(), usize::from(*indent) * STEP, 2, line, width, style, &mut out),
             Block::Item { indent, number, label, line } => {
                 let indent = usize::from(*indent) * STEP;
                 let mut head = Line::new();
@@ -47,8 +47,9 @@ pub fn print(doc: &Doc, width: usize, style: &impl Style) -> String {
                 folded(&head, indent, hang, line, width, style, &mut out);
             }
             Block::Columns { .. } => {
+                // paragraphs between them do not disturb the columns
                 let from = at - 1;
-                while matches!(doc.0.get(at), Some(Block::Columns { .. })) {
+                while matches!(doc.0.get(at), Some(Block::Columns { .. } | Block::Para { .. })) {
                     at += 1;
                 }
                 columns(&doc.0[from..at], width, style, &mut out);
@@ -63,8 +64,13 @@ pub fn print(doc: &Doc, width: usize, style: &impl Style) -> String {
                 );
                 let indent = usize::from(*indent) * STEP;
                 folded(&head, indent, 2, row, width, style, &mut out);
-                for line in [why, from].into_iter().filter(|l| !l.is_empty()) {
-                    folded(&Line::plain("    "), indent, 4, line, width, style, &mut out);
+                let mut grounds = why.clone();
+                if !why.is_empty() && !from.is_empty() {
+                    grounds.push(Role::Plain, "; ");
+                }
+                grounds.append(from.clone());
+                if !grounds.is_empty() {
+                    folded(&Line::plain("    "), indent, 4, &grounds, width, style, &mut out);
                 }
             }
         }
@@ -172,7 +178,12 @@ fn columns(rows: &[Block], width: usize, style: &impl Style, out: &mut String) {
             widths[i] = widths[i].max(wide(c));
         }
     }
-    for (indent, cells) in rows.iter().filter_map(cells) {
+    for row in rows {
+        if let Block::Para { indent, line } = row {
+            folded(&Line::new(), usize::from(*indent) * STEP, 2, line, width, style, out);
+            continue;
+        }
+        let Some((indent, cells)) = cells(row) else { continue };
         let mut head = Line::new();
         let Some((last, rest)) = cells.split_last() else { continue };
         for (c, w) in rest.iter().zip(&widths) {

@@ -34,10 +34,10 @@ impl Report<'_> {
 
     fn trace_source(&self, config: &Config, source: Source, depth: u8) -> Provenance {
         match source {
-            Source::Kernel => Provenance::words("made by the kernel"),
-            Source::Step(n) => Provenance { step: Some(n + 1), ..Provenance::words(format!("learned at step {}", n + 1)) },
+            Source::Kernel => Provenance::words("the kernel"),
+            Source::Step(n) => Provenance { step: Some(n + 1), ..Provenance::words(format!("step {}", n + 1)) },
             Source::Op(id) => match self.run.end.op(id).or_else(|| self.run.start.op(id)) {
-                None => Provenance::words("made by a command"),
+                None => Provenance::words("a command"),
                 Some(op) => {
                     let command = rows::op(&op.op);
                     let by = (!op.origin.is_empty()).then(|| op.origin.to_string());
@@ -51,9 +51,9 @@ impl Report<'_> {
             Source::Row(row) => match row_source(config, row).filter(|_| depth > 0) {
                 Some((what, up)) => {
                     let above = self.trace_source(config, up, depth - 1);
-                    Provenance { text: format!("follows from {what} ({})", above.text), ..above }
+                    Provenance { text: format!("{what} ({})", above.text), ..above }
                 }
-                None => Provenance::words("follows from another row"),
+                None => Provenance::words("another row"),
             },
         }
     }

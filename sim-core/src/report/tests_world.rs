@@ -123,7 +123,8 @@ impl Lab {
 
     fn addr(&mut self, ns: NetnsId, dev: &str, cidr: &str) {
         let (local, prefix) = Prefix::parse_interface(cidr).unwrap();
-        let op = AddrOp::Add { dev: dev.into(), local, prefix, peer: None, broadcast: None, scope: None, noprefixroute: false, replace: false };
+        let op =
+            AddrOp::Add { dev: dev.into(), local, prefix, peer: None, broadcast: None, scope: None, noprefixroute: false, replace: false };
         self.op(ns, Op::Addr(op), "");
     }
 

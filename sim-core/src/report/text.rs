@@ -91,7 +91,7 @@ pub fn flow(report: &Report<'_>, id: FlowId, detail: Detail) -> Doc {
     let title = Line::of(Role::Title, &*record.spec.name)
         .and(Role::Plain, ": ")
         .and(Role::Place, report.label(record.spec.from))
-        .and(Role::Plain, format!(", {}", outcome::title(record)));
+        .and(Role::Plain, format!(" {}", outcome::title(record)));
     doc.heading(1, 0, title, Line::of(good, outcome::ending(record.outcome.ending)));
     let teller = Teller { report, detail, members: report.members(id), began: record.began };
     let mut parts: Vec<(u32, Part<'_>)> = Vec::new();
@@ -189,11 +189,13 @@ impl Teller<'_, '_> {
             PacketRole::Copy => format!("copy of packet {}", m.packet.copy_of.0),
         };
         let birth = self.report.birth(m.packet.id);
-        let title = Line::of(Role::Number, format!("packet {} ", m.packet.id.0))
-            .and(Role::Layer, what)
-            .and(Role::Plain, "  ")
-            .and(Role::Packet, birth.as_ref().map(|f| f.summary()).unwrap_or_default());
-        doc.heading(2, 0, title, self.since(m.at));
+        let title = Line::of(Role::Layer, what)
+            .and(Role::Plain, ": ")
+            .and(Role::Packet, birth.as_ref().map(words::packet::title).unwrap_or_default());
+        doc.heading(2, 0, title, Line::of(Role::Number, format!("packet {}  ", m.packet.id.0)).join(self.since(m.at)));
+        if self.detail != Detail::Hops {
+            doc.para(1, Line::of(Role::Muted, birth.as_ref().map(|f| f.summary()).unwrap_or_default()));
+        }
         let hops = self.report.hops(m.packet.id);
         match self.detail {
             Detail::Hops => {
@@ -217,14 +219,19 @@ impl Teller<'_, '_> {
                     ways.iter().find(|(d, w, _)| *d == m.direction && w.len() == way.len() && w.len() > 2 && between(w) == between(&way));
                 match same.filter(|_| children.is_empty()) {
                     Some((_, _, earlier)) => {
-                        self.hop_line(1, &hops[0], &facts[0], doc);
-                        doc.columns(
-                            1,
-                            vec![Line::of(Role::Muted, format!("... the same way as packet {}, {} hops", earlier.0, hops.len()))],
-                        );
-                        if let (Some(h), Some(f)) = (hops.last(), facts.last()) {
-                            self.hop_line(hops.len(), h, f, doc);
+                        let places: Vec<&str> = hops.iter().map(|h| self.report.label(h.netns)).fold(Vec::new(), |mut all, p| {
+                            if all.last() != Some(&p) {
+                                all.push(p);
+                            }
+                            all
+                        });
+                        let mut line = Line::of(Role::Muted, format!("the way of packet {}: ", earlier.0));
+                        line.push(Role::Place, places.join(" > "));
+                        if let Some(end) = facts.last().and_then(|f| f.last()) {
+                            line.push(Role::Plain, "; ");
+                            line.append(end.clone());
                         }
+                        doc.para(2, line);
                     }
                     None => {
                         self.hop_lines(&hops, &facts, &children, doc);
@@ -274,26 +281,23 @@ impl Teller<'_, '_> {
     fn aside(&self, m: &Member, indent: u8, doc: &mut Doc) {
         let way = self.report.way(m.packet.id);
         let last = self.report.steps_of(m.packet.id).last().and_then(|n| self.report.step(StepId(*n)));
-        let text = match m.role {
+        let mut line = self.since(m.at);
+        line.push(Role::Plain, " ");
+        match m.role {
             PacketRole::Copy => {
+                line.push(Role::Muted, format!("a copy: {way}"));
                 let end = last.map(|v| words::of(self.report, &v).short).unwrap_or_default();
-                let mut l = Line::of(Role::Muted, format!("copy: {way}"));
                 if !end.is_empty() {
-                    l.push(Role::Plain, "; ");
-                    l.append(end);
+                    line.push(Role::Plain, "; ");
+                    line.append(end);
                 }
-                l
             }
             PacketRole::Arp | PacketRole::Traffic | PacketRole::Again(_) | PacketRole::Error => {
                 let birth = self.report.birth(m.packet.id);
-                let mut l = Line::of(Role::Packet, birth.as_ref().map(|f| f.summary()).unwrap_or_default());
-                l.push(Role::Muted, format!("  {way}"));
-                l
+                line.push(Role::Packet, birth.as_ref().map(words::packet::title).unwrap_or_default());
+                line.push(Role::Muted, format!(" ({way})"));
             }
-        };
-        let mut line = self.since(m.at);
-        line.push(Role::Plain, "  ");
-        line.append(text);
+        }
         doc.para(indent, line);
         for (_, child) in self.children(m.packet.id) {
             self.aside(child, indent + u8::from(child.role == PacketRole::Copy), doc);
@@ -304,7 +308,10 @@ impl Teller<'_, '_> {
         let children = self.children(packet);
         let mut next = 0;
         for (i, hop) in hops.iter().enumerate() {
-            let at = hop.steps.first().and_then(|n| self.report.raw(StepId(*n))).map(|s| self.since(s.at)).unwrap_or_default();
+            let began = |h: &Hop| h.steps.first().and_then(|n| self.report.raw(StepId(*n))).map(|s| s.at);
+            // the time of the first hop stands in the title
+            let same = i == 0 || began(&hops[i - 1]) == began(hop);
+            let at = began(hop).filter(|_| !same).map(|t| self.since(t)).unwrap_or_default();
             let place = Line::of(Role::Place, self.report.label(hop.netns)).and(Role::Plain, " ").and(Role::Device, hop.devices());
             doc.heading(3, indent, place, at);
             for (k, n) in hop.steps.iter().enumerate() {
@@ -323,8 +330,8 @@ impl Teller<'_, '_> {
     fn nested(&self, m: &Member, indent: u8, doc: &mut Doc) {
         let birth = self.report.birth(m.packet.id);
         let what = if m.role == PacketRole::Copy { format!(" copy of packet {}", m.packet.copy_of.0) } else { String::new() };
-        let title = Line::of(Role::Number, format!("packet {}{what}  ", m.packet.id.0))
-            .and(Role::Packet, birth.as_ref().map(|f| f.summary()).unwrap_or_default());
+        let title = Line::of(Role::Number, format!("packet {}{what}: ", m.packet.id.0))
+            .and(Role::Packet, birth.as_ref().map(words::packet::title).unwrap_or_default());
         doc.heading(2, indent, title, self.since(m.at));
         let hops = self.report.hops(m.packet.id);
         self.steps(m.packet.id, &hops, indent.min(8), doc);
@@ -354,8 +361,7 @@ impl Teller<'_, '_> {
         for why in w.why {
             doc.item(indent, "", Line::new(), why);
         }
-        let list: Vec<String> =
-            v.changed.iter().filter(|c| !c.follows()).map(|c| format!("{} {} -> {}", c.field, c.from, c.to)).collect();
+        let list: Vec<String> = v.changed.iter().filter(|c| !c.follows()).map(|c| format!("{} {} -> {}", c.field, c.from, c.to)).collect();
         if !matches!(v.kind, Kind::TtlDecrement | Kind::NatRewrite) && !list.is_empty() {
             doc.item(indent, "", Line::new(), Line::of(Role::Changed, format!("changes {}", list.join(", "))));
         }

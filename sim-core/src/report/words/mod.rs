@@ -8,6 +8,7 @@ mod link;
 mod neighbour;
 mod netfilter;
 pub mod outcome;
+pub mod packet;
 mod route;
 mod socket;
 

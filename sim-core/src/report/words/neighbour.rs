@@ -30,8 +30,9 @@ pub(super) fn lookup(v: &StepView<'_>, addr: Ipv4Addr, state: NudState, after: N
                 NudState::Incomplete => Line::plain(format!("{addr} is being asked for: the packet waits too")),
                 _ => Line::plain(format!("the hardware address of {addr} on {} is not known: the packet waits for ARP", v.dev)),
             };
-            Words::new(what.clone())
-                .short(what)
+            let short = Line::plain(format!("waits for ARP: who has {addr}?"));
+            Words::new(what)
+                .short(short)
                 .why("A frame needs a destination hardware address; ARP asks the link who has the next hop's IP address.")
         }
         NeighAction::Dropped => {

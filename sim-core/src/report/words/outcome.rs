@@ -174,18 +174,18 @@ pub fn line(report: &Report<'_>, flow: &FlowRecord) -> Line {
         .and(Role::Plain, format!(": {}", detail(report, flow)))
 }
 
-/// What a flow does, in a few words: `ping 10.244.1.3`.
+/// What the client of a flow does, in a few words that stand behind its name: `pings 10.244.1.3`.
 pub fn title(flow: &FlowRecord) -> String {
     match &flow.spec.kind {
-        FlowKind::Ping { to, count, .. } if *count > 1 => format!("ping {to}, {count} times"),
-        FlowKind::Ping { to, .. } => format!("ping {to}"),
-        FlowKind::Tcp { to, port, .. } => format!("TCP to {to}:{port}"),
-        FlowKind::Udp { to, port, .. } => format!("UDP to {to}:{port}"),
-        FlowKind::Http { host, path, method, to, port, .. } => format!("{method} http://{host}{path} at {to}:{port}"),
-        FlowKind::Send { on, data } => format!("{} more bytes on {on}", data.len()),
-        FlowKind::Close { on } => format!("close {on}"),
-        FlowKind::Raw { packet } => format!("a packet of {} bytes as it is", packet.len()),
-        FlowKind::Run { line } => format!("$ {line}"),
-        FlowKind::Sleep(d) => format!("a pause of {}", time::span(*d)),
+        FlowKind::Ping { to, count, .. } if *count > 1 => format!("pings {to} {count} times"),
+        FlowKind::Ping { to, .. } => format!("pings {to}"),
+        FlowKind::Tcp { to, port, .. } => format!("connects to {to}:{port} (TCP)"),
+        FlowKind::Udp { to, port, .. } => format!("sends to {to}:{port} (UDP)"),
+        FlowKind::Http { host, path, method, .. } => format!("asks {method} http://{host}{path}"),
+        FlowKind::Send { on, data } => format!("sends {} more bytes on {on}", data.len()),
+        FlowKind::Close { on } => format!("closes {on}"),
+        FlowKind::Raw { packet } => format!("sends a packet of {} bytes as it is", packet.len()),
+        FlowKind::Run { line } => format!("runs {line}"),
+        FlowKind::Sleep(d) => format!("waits for {}", time::span(*d)),
     }
 }

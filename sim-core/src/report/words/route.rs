@@ -81,7 +81,7 @@ pub(super) fn lookup(report: &Report<'_>, v: &StepView<'_>) -> Words {
             };
             let end = if input { "the packet is for us" } else { "the packet stays here" };
             return Words::new(Line::plain(what).and(Role::Plain, end).and(Role::Muted, format!(" ({text}, table {table})")))
-                .short(Line::plain(format!("{dst} is this host's own")));
+                .short(Line::plain(format!("{dst} is an address of this host")));
         }
         RouteType::Broadcast | RouteType::Multicast => {
             return Words::new(what.and(Role::Plain, ": for everyone on the link"));

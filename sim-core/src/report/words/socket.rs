@@ -29,11 +29,11 @@ fn end(v: &StepView<'_>, addr: &str, port: &str) -> String {
 fn segment(flags: &str, len: u32) -> String {
     let has = |c: char| flags.contains(c);
     let base = match (has('S'), has('.'), has('R'), has('F')) {
-        (_, _, true, _) => "RST: there is no such connection",
-        (true, true, _, _) => "SYN-ACK: accepts the connection",
-        (true, false, _, _) => "SYN: asks for a connection",
-        (_, _, _, true) => "FIN: has nothing more to say",
-        _ => return if len == 0 { "ACK: acknowledges what came".to_owned() } else { format!("{} of data", bytes(len)) },
+        (_, _, true, _) => "RST, there is no such connection",
+        (true, true, _, _) => "SYN-ACK, accepts the connection",
+        (true, false, _, _) => "SYN, asks for a connection",
+        (_, _, _, true) => "FIN, has nothing more to say",
+        _ => return if len == 0 { "ACK, acknowledges what came".to_owned() } else { format!("{} of data", bytes(len)) },
     };
     if len == 0 { base.to_owned() } else { format!("{base}, with {} of data", bytes(len)) }
 }
@@ -41,7 +41,7 @@ fn segment(flags: &str, len: u32) -> String {
 pub(super) fn send(v: &StepView<'_>, len: u32) -> Words {
     let to = end(v, "ipv4.dst", "dport");
     let what = match header(v, "tcp.flags") {
-        Some(flags) => format!("TCP sends {} to {to}", segment(&flags, len)),
+        Some(flags) => format!("TCP to {to} sends {}", segment(&flags, len)),
         None => match header(v, "icmp.type").as_deref() {
             Some("8") => format!("ping sends an echo request to {to}"),
             _ => format!("the program sends {} to {to}", bytes(len)),
