@@ -12,7 +12,7 @@ use sim_core::linux::op::{AddrOp, LinkOp, LinkSet};
 use sim_core::linux::socket::{PmtuDisc, SocketKind};
 use sim_core::linux::{Errno, FlowId, NetnsId, Op, SocketId, Time};
 use sim_core::packet::{Body, Bytes, Endpoint, Ipv4Addr, Ipv4Header, Ipv4Packet, Net, Prefix, Tcp, TcpFlags};
-use sim_core::trace::{Evidence, Recording};
+use sim_core::trace::{DropReason, Evidence, Recording};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -230,6 +230,8 @@ fn too_long_for_the_link_is_an_error_of_this_host() {
     let o = lab.outcome(udp(SERVER, 53, 1473, must_not_be_cut.clone()));
     assert_eq!((o.ending, o.immediate, o.origin, o.icmp, o.info), (Ending::MessageTooLong, true, Some(Origin::Local), None, 1500));
     assert_eq!(lab.outcome(udp(SERVER, 53, 1472, must_not_be_cut)).ending, Ending::Replied);
+    let o = lab.outcome(udp(SERVER, 53, 65_508, Options::default()));
+    assert_eq!((o.ending, o.origin), (Ending::MessageTooLong, None), "no IPv4 packet is that long");
     let may = Options { pmtudisc: Some(PmtuDisc::Dont), ..Options::default() };
     assert!(!lab.outcome(udp(SERVER, 53, 1473, may)).immediate);
     let parts = lab.capture().iter().filter(|(out, p)| *out && p.is_fragment() && !p.header.dont_fragment).count();
@@ -447,6 +449,38 @@ fn who_was_never_accepted_is_reset_when_the_listener_closes() {
     assert!(lab.engine.world.ns(lab.server).unwrap().sockets.sorted().is_empty());
 }
 
+#[test]
+fn a_listener_whose_queue_is_full_drops_syns() {
+    let mut lab = Lab::new();
+    let rude = lab.spawn(lab.server, Box::new(Rude(SocketId::NONE)));
+    let listener = lab.program::<Rude>(rude).0;
+    let ns = Arc::make_mut(&mut lab.engine.world.netns[lab.server.0 as usize]);
+    ns.sockets.get_mut(listener).unwrap().tcp.as_mut().unwrap().listener.backlog = 0;
+    let open = |lab: &mut Lab| lab.spawn(lab.client, Box::new(tcp(SERVER, 80, Options::default())));
+    open(&mut lab);
+    let before = lab.engine.trace.steps.len();
+    open(&mut lab);
+    let dropped = lab.engine.trace.steps[before..].iter().find_map(|s| match s.evidence {
+        Evidence::Drop { reason } => Some(reason),
+        _ => None,
+    });
+    assert_eq!(dropped, Some(DropReason::TcpListenOverflow));
+    assert_eq!(lab.flags(), "S S. . P. . S", "one more than the backlog gets in");
+}
+
+#[test]
+fn a_packet_begins_and_ends_at_a_socket() {
+    let mut lab = Lab::new();
+    lab.serve(Listen::udp("dns", 53));
+    lab.outcome(udp(SERVER, 53, 30, Options::default()));
+    let lens = lab.engine.trace.steps.iter().filter_map(|s| match s.evidence {
+        Evidence::SocketSend { len, .. } => Some(("send", len)),
+        Evidence::Deliver { len, .. } => Some(("deliver", len)),
+        _ => None,
+    });
+    assert_eq!(lens.collect::<Vec<_>>(), [("send", 30), ("deliver", 30), ("send", 8), ("deliver", 8)]);
+}
+
 fn raw_syn(dst: Ipv4Addr, flags: TcpFlags, checksum_error: u16) -> Vec<u8> {
     let header = Ipv4Header {
         tos: 0,
@@ -523,6 +557,6 @@ fn large_data_comes_back_whole() {
     let c = lab.program::<TcpClient>(id);
     assert_eq!(c.outcome().unwrap().ending, Ending::Connected);
     let without_ok: usize = c.received().len() - data.len();
-    assert!(without_ok >= 3 && without_ok % 3 == 0, "each chunk came back with `-ok`: {without_ok}");
+    assert!(without_ok >= 3 && without_ok.is_multiple_of(3), "each chunk came back with `-ok`: {without_ok}");
     assert!(lab.segments().iter().all(|t| t.len() + 20 <= 1500));
 }

@@ -220,8 +220,8 @@ fn datagram<T: Tracer>(w: &mut Walk<'_, T>, id: SocketId, to: Endpoint<Ipv4Addr>
     }
     let s = get(w, id)?;
     let body = match s.kind {
+        _ if data.len() > UDP_MAX + if s.kind == SocketKind::Icmp { Udp::HEADER_LEN } else { 0 } => return Err(Errno::EMSGSIZE),
         SocketKind::Icmp => Body::Icmp(icmp_message(data)?),
-        _ if data.len() > UDP_MAX => return Err(Errno::EMSGSIZE),
         _ => Body::Udp(Udp { src_port: s.local.port, dst_port: to.port, no_checksum: false, checksum_error: 0, payload: data.into() }),
     };
     match ip_send(w, &spec, body) {
