@@ -8,4 +8,5 @@ pub mod kube;
 pub mod linux;
 pub mod packet;
 pub mod report;
+pub mod shell;
 pub mod trace;

@@ -162,6 +162,8 @@ struct Transaction {
     source: Source,
     /// Whether the whole table is checked after each rule.
     strict: bool,
+    /// Whether it is one command and no restore file.
+    single: bool,
     refused: Vec<(u32, String)>,
     /// Rules that lead to a chain that is not there yet.
     loose: Vec<(ChainId, RowId, Arc<str>)>,
@@ -169,7 +171,7 @@ struct Transaction {
 
 impl Transaction {
     fn new(kind: TableKind, table: Option<Table>, source: Source, strict: bool) -> Self {
-        Transaction { kind, table, source, strict, refused: Vec::new(), loose: Vec::new() }
+        Transaction { kind, table, source, strict, single: false, refused: Vec::new(), loose: Vec::new() }
     }
 
     fn run(
@@ -178,6 +180,7 @@ impl Transaction {
         header: u32,
         new_row: &mut impl FnMut() -> RowId,
     ) -> Result<(), (XtError, Option<u32>)> {
+        self.single = header == 0;
         for (i, (number, line)) in (1u32..).zip(lines) {
             let number = if *number != 0 { *number } else { header + i };
             let done = match line {
@@ -303,14 +306,14 @@ impl Transaction {
             XtCommand::Zero(None, _) => Ok(()),
             XtCommand::Zero(Some(name), _) => self.id(name).map(|_| ()).ok_or(NO_CHAIN),
             XtCommand::Append(name, spec) => {
-                self.target_exists(spec, number)?;
+                self.target_exists(spec)?;
                 let id = self.id_or_base(name)?;
                 let end = self.len(id);
                 self.insert(id, end, spec, "RULE_APPEND", number, new_row);
                 Ok(())
             }
             XtCommand::Insert(name, at, spec) => {
-                self.target_exists(spec, number)?;
+                self.target_exists(spec)?;
                 let at = at.saturating_sub(1) as usize;
                 if at > 0 && at > self.id(name).map_or(0, |id| self.len(id)) {
                     return Err(if self.id(name).is_some() || self.hook(name).is_some() {
@@ -324,7 +327,7 @@ impl Transaction {
                 Ok(())
             }
             XtCommand::Replace(name, at, spec) => {
-                self.target_exists(spec, number)?;
+                self.target_exists(spec)?;
                 let id = self.id(name).ok_or(NO_CHAIN)?;
                 let at = at.saturating_sub(1) as usize;
                 if at >= self.len(id) {
@@ -363,9 +366,9 @@ impl Transaction {
     }
 
     /// A single command must not lead to a chain that is not there; in a restore file it may come later.
-    fn target_exists(&self, spec: &RuleSpec, number: u32) -> Result<(), XtError> {
+    fn target_exists(&self, spec: &RuleSpec) -> Result<(), XtError> {
         match spec.target.chain() {
-            Some(name) if number == 0 && self.id(name).is_none() => Err(XtError::Parameter(format!("Chain '{name}' does not exist"))),
+            Some(name) if self.single && self.id(name).is_none() => Err(XtError::Parameter(format!("Chain '{name}' does not exist"))),
             _ => Ok(()),
         }
     }

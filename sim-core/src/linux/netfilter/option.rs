@@ -182,7 +182,8 @@ impl Ports {
         if min > max {
             return Err(OptError::parameter("invalid portrange (min > max)"));
         }
-        Ok(Ports { min, max, invert })
+        // "Not any port" is dropped by iptables-nft, and so fits every port.
+        Ok(Ports { min, max, invert: invert && (min, max) != (0, u16::MAX) })
     }
 
     /// Prints ` --dport 80:90`, or nothing if every port fits.
@@ -230,6 +231,9 @@ impl Masked {
         };
         let bad = || OptError::parameter(format!("{ext}: bad integer value for option \"--{opt}\", or out of range.\n"));
         let value = number(v, u64::from(u32::MAX)).ok_or_else(bad)? as u32;
+        if m.is_some_and(|m| m.split_once('/').is_some_and(|(m, _)| number(m, u64::from(u32::MAX)).is_some())) {
+            return Err(OptError::parameter(format!("{ext}: trailing garbage after value for option \"--{opt}\".\n")));
+        }
         let mask = match m {
             None => u32::MAX,
             Some(m) => number(m, u64::from(u32::MAX)).ok_or_else(bad)? as u32,

@@ -192,6 +192,12 @@ impl RuleSpec {
 
     /// Writes what stands behind `-A CHAIN` in iptables-save, with a space before it.
     pub fn save(&self, out: &mut String) {
+        self.save_matches(out);
+        self.target.save_with_jump(out);
+    }
+
+    /// The same without the target.
+    pub fn save_matches(&self, out: &mut String) {
         use std::fmt::Write as _;
         let addr = |a: &AddrMatch, opt: &str, out: &mut String| {
             if !a.any() {
@@ -218,7 +224,6 @@ impl RuleSpec {
             out.push_str(m.shown_name());
             m.save(out);
         }
-        self.target.save_with_jump(out);
     }
 
     /// The same as a string without the space.
@@ -231,7 +236,10 @@ impl RuleSpec {
     /// Whether the kernel takes the rule in that table, wherever it stands.
     pub(crate) fn fits_table(&self, table: super::TableKind) -> bool {
         let proto = |p: Protocol| self.protocol.is_some_and(|m| m.protocol == p && !m.invert);
+        let nothing = |a: &AddrMatch| a.mask == 0 && a.invert;
         self.target.fits_table(table)
+            && !nothing(&self.src)
+            && !nothing(&self.dst)
             && self.matches.iter().all(|m| match m {
                 Match::Tcp(_) => proto(Protocol::TCP),
                 Match::Udp(_) => proto(Protocol::UDP),
@@ -333,16 +341,25 @@ pub fn parse_protocol(s: &str) -> Result<Protocol, OptError> {
     }
 }
 
-/// Reads one address as inet_aton does with all four parts, or with trailing parts left out before a mask (`10/8`).
-fn parse_address(s: &str, short: bool) -> Option<Ipv4Addr> {
-    let mut octets = [0u8; 4];
-    let mut n = 0;
-    for part in s.split('.') {
-        let digits = !part.is_empty() && part.len() <= 3 && part.bytes().all(|b| b.is_ascii_digit());
-        *octets.get_mut(n)? = digits.then(|| part.parse().ok()).flatten()?;
-        n += 1;
+/// Reads one address; missing parts are zeros (`10.1` is 10.1.0.0), parts may be octal or hexadecimal.
+fn parse_address(s: &str) -> Option<Ipv4Addr> {
+    if s == "localhost" {
+        return Some(Ipv4Addr::LOCALHOST);
     }
-    (n == 4 || (short && n > 0)).then_some(Ipv4Addr::from(octets))
+    let mut octets = [0u8; 4];
+    let parts: Vec<_> = s.split('.').collect();
+    if let [one] = parts[..]
+        && one.starts_with("0x")
+    {
+        return super::option::number(one, u64::from(u32::MAX)).map(|n| Ipv4Addr::from(n as u32));
+    }
+    if parts.len() > 4 {
+        return None;
+    }
+    for (octet, part) in octets.iter_mut().zip(parts) {
+        *octet = super::option::number(part, 255).filter(|_| !part.is_empty())? as u8;
+    }
+    Some(Ipv4Addr::from(octets))
 }
 
 /// Reads a list of addresses with masks: `10.0.0.0/8,192.168.0.1`.
@@ -361,25 +378,27 @@ pub fn parse_addresses(s: &str) -> Result<Vec<AddrMatch>, OptError> {
                 Some(m) => match super::option::number(m, 32) {
                     Some(n) => crate::packet::Prefix::<Ipv4Addr>::mask_bits(n as u8) as u32,
                     None => {
-                        let m4 = parse_address(m, false);
+                        let m4 = Some(m).filter(|m| m.contains('.')).and_then(parse_address);
                         u32::from(m4.ok_or_else(|| OptError::parameter(format!("invalid mask `{m}' specified")))?)
                     }
                 },
             };
-            let addr =
-                parse_address(addr, one.contains('/')).ok_or_else(|| OptError::parameter(format!("host/network `{addr}' not found")))?;
+            let addr = parse_address(addr).ok_or_else(|| OptError::parameter(format!("host/network `{addr}' not found")))?;
             Ok(AddrMatch { addr: Ipv4Addr::from(u32::from(addr) & mask), mask, invert: false })
         })
         .collect()
 }
 
-/// Reads the name of a device.
+/// Reads the name of a device; a bare `+` is any and so nothing.
 ///
 /// # Errors
 /// In the words of iptables.
-pub fn parse_interface(s: &str, invert: bool) -> Result<IfMatch, OptError> {
+pub fn parse_interface(s: &str, invert: bool) -> Result<Option<IfMatch>, OptError> {
+    if s.is_empty() {
+        return Err(OptError::parameter("Empty interface is likely to be undesired"));
+    }
     if s.len() > 15 {
         return Err(OptError::parameter(format!("interface name `{s}' must be shorter than IFNAMSIZ (15)")));
     }
-    Ok(IfMatch { name: s.into(), invert })
+    Ok((s != "+" || invert).then(|| IfMatch { name: s.into(), invert }))
 }

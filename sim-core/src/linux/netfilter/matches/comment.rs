@@ -25,13 +25,9 @@ impl Comment {
     pub(super) const OPTS: &'static [Opt] = &[Opt::one(&["comment"]).must()];
 
     pub(super) fn set(&mut self, _: usize, _: bool, args: &[&str]) -> Result<(), OptError> {
-        if args[0].len() > 255 {
-            return Err(OptError::parameter(format!(
-                "comment: option \"--comment\" has length {} which exceeds the maximum length of 255",
-                args[0].len()
-            )));
-        }
-        self.text = args[0].into();
+        // What is longer is cut without a word.
+        let end = args[0].floor_char_boundary(255);
+        self.text = args[0][..end].into();
         Ok(())
     }
 

@@ -6,7 +6,7 @@
 use super::Field;
 use crate::linux::conntrack::{CtInfo, CtStatus};
 use crate::linux::netfilter::eval::MatchCx;
-use crate::linux::netfilter::option::{Opt, OptError, Ports};
+use crate::linux::netfilter::option::{Opt, OptError, Ports, port};
 use crate::linux::netfilter::spec::{AddrMatch, ProtoMatch, RuleSpec};
 use crate::packet::{Ipv4Addr, L4, Tuple};
 use std::fmt::Write as _;
@@ -120,7 +120,7 @@ impl Conntrack {
                 };
                 self.addrs[opt - 2] = Some(AddrMatch { invert, ..one });
             }
-            6..=9 => self.ports[opt - 6] = Some(Ports::parse(arg, invert)?),
+            6..=9 => self.ports[opt - 6] = Some(parse_ct_ports(arg, invert)?),
             10 => {
                 let mut mask = 0;
                 for s in arg.split(',') {
@@ -255,7 +255,7 @@ impl Conntrack {
         // The same order and words as for saving, without dashes.
         let mut text = String::new();
         self.save(&mut text);
-        out.push_str(&text.replace(" --", " ").replacen(" state ", " state ", 1));
+        out.push_str(&text.replace(" --", " "));
     }
 
     pub(super) fn explain(&self, field: Field, cx: &MatchCx<'_>) -> (String, String) {
@@ -299,6 +299,16 @@ fn tuple_ports(orig: &Tuple<Ipv4Addr>, reply: &Tuple<Ipv4Addr>) -> [u16; 4] {
     };
     let ((a, b), (c, d)) = (of(orig), of(reply));
     [a, b, c, d]
+}
+
+/// Ports as the newer option parser reads them: the order of the ends is not looked at.
+fn parse_ct_ports(arg: &str, invert: bool) -> Result<Ports, OptError> {
+    let one = |s: &str| port(s).ok_or_else(|| OptError::parameter(format!("Port \"{s}\" does not resolve to anything.\n")));
+    let (min, max) = match arg.split_once(':') {
+        Some((a, b)) => (if a.is_empty() { 0 } else { one(a)? }, if b.is_empty() { u16::MAX } else { one(b)? }),
+        None => (one(arg)?, one(arg)?),
+    };
+    Ok(Ports { min, max, invert })
 }
 
 fn parse_states(arg: &str, alias: bool) -> Result<u16, OptError> {

@@ -90,7 +90,7 @@ fn parse(s: &str) -> Result<(u8, (u8, u8)), OptError> {
     let codes = match code {
         None => (0, 255),
         Some(c) => {
-            let c = number(c, 255).ok_or_else(|| OptError::parameter(format!("Invalid ICMP code `{c}'\n")))? as u8;
+            let c = number(c, 255).ok_or_else(|| OptError::parameter(format!("Unknown ICMP code `{s}'")))? as u8;
             (c, c)
         }
     };
@@ -137,7 +137,7 @@ impl Icmp {
                 let _ = write!(out, " icmp {not}{name}");
             }
             _ => {
-                let _ = write!(out, " icmp{} {not}{}", if self.kind == 255 { "" } else { "type" }, self.kind);
+                let _ = if self.invert { write!(out, " icmp !type {}", self.kind) } else { write!(out, " icmptype {}", self.kind) };
                 match self.codes {
                     (0, 255) => {}
                     (a, b) if a == b => {

@@ -28,7 +28,15 @@ impl Mac {
     pub(super) const OPTS: &'static [Opt] = &[Opt::one(&["mac-source"]).inv().must()];
 
     pub(super) fn set(&mut self, _: usize, invert: bool, args: &[&str]) -> Result<(), OptError> {
-        self.source = args[0].parse().map_err(|_| OptError::parameter("Invalid MAC address specified."))?;
+        let mut bytes = [0u8; 6];
+        let parts: Vec<_> = args[0].split(':').collect();
+        if parts.len() != 6 || parts.iter().any(|p| p.is_empty() || p.len() > 2 || !p.bytes().all(|b| b.is_ascii_hexdigit())) {
+            return Err(OptError::parameter("Invalid MAC address specified."));
+        }
+        for (byte, part) in bytes.iter_mut().zip(parts) {
+            *byte = u8::from_str_radix(part, 16).unwrap_or_default();
+        }
+        self.source = packet::Mac(bytes);
         self.invert = invert;
         Ok(())
     }
@@ -50,7 +58,7 @@ impl Mac {
     }
 
     pub(super) fn list(&self, _: bool, out: &mut String) {
-        let _ = write!(out, " MAC {}{}", if self.invert { "!" } else { "" }, self.source);
+        let _ = write!(out, " MAC {}{}", if self.invert { "! " } else { "" }, self.source);
     }
 
     pub(super) fn explain(&self, _: Field, cx: &MatchCx<'_>) -> (String, String) {

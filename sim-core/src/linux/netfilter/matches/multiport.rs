@@ -76,14 +76,15 @@ impl Multiport {
     }
 
     pub(super) fn check(&self, _: u32, rule: &RuleSpec) -> Result<(), OptError> {
+        let needs = "multiport needs `-p tcp', `-p udp', `-p udplite', `-p sctp' or `-p dccp'";
+        let only = "multiport only works with TCP, UDP, UDPLITE, SCTP and DCCP";
         match rule.protocol {
             Some(p) if !p.invert && matches!(p.protocol.0, 6 | 17 | 33 | 132 | 136) => {}
-            _ => {
-                return Err(OptError::parameter("multiport needs `-p tcp', `-p udp', `-p udplite', `-p sctp' or `-p dccp'"));
-            }
+            Some(p) if p.invert => return Err(OptError::parameter(only)),
+            _ => return Err(OptError::parameter(needs)),
         }
         if self.ports.is_empty() {
-            return Err(OptError::parameter("no ports specified"));
+            return Err(OptError::parameter("multiport expection an option"));
         }
         Ok(())
     }
@@ -122,7 +123,7 @@ impl Multiport {
     }
 
     pub(super) fn list(&self, numeric: bool, out: &mut String) {
-        let _ = write!(out, " multiport {} {}{}", self.field(), if self.invert { "!" } else { "" }, self.text(numeric));
+        let _ = write!(out, " multiport {} {}{}", self.field(), if self.invert { " !" } else { "" }, self.text(numeric));
     }
 
     pub(super) fn explain(&self, field: Field, cx: &MatchCx<'_>) -> (String, String) {

@@ -47,10 +47,10 @@ pub const CERTAIN: u32 = 1 << 31;
 
 impl Statistic {
     pub(super) const OPTS: &'static [Opt] = &[
-        Opt::one(&["mode"]).must(),
-        Opt::one(&["probability"]).inv(),
-        Opt::one(&["every"]).inv(),
-        Opt::one(&["packet"]),
+        Opt::one(&["mode"]),
+        Opt::one(&["probability"]).inv().excl(0b1100),
+        Opt::one(&["every"]).inv().excl(0b10),
+        Opt::one(&["packet"]).excl(0b10),
     ];
 
     /// `--mode random --probability p`, p given as a number of 2^31.
@@ -70,37 +70,32 @@ impl Statistic {
 
     pub(super) fn set(&mut self, opt: usize, invert: bool, args: &[&str]) -> Result<(), OptError> {
         let arg = args[0];
+        let nth = |mode: Mode| match mode {
+            Mode::Nth { every, packet } => (every, packet),
+            Mode::Random { .. } => (0, 0),
+        };
         match opt {
-            0 => {
-                self.mode = match arg {
-                    "random" => Mode::Random { probability: 0 },
-                    "nth" => Mode::Nth { every: 0, packet: 0 },
-                    _ => return Err(OptError::parameter(format!("Bad mode \"{arg}\""))),
-                }
-            }
+            0 => match (arg, self.mode) {
+                ("random", Mode::Random { .. }) | ("nth", Mode::Nth { .. }) => {}
+                ("random", _) => self.mode = Mode::Random { probability: 0 },
+                ("nth", _) => self.mode = Mode::Nth { every: 0, packet: 0 },
+                _ => return Err(OptError::parameter(format!("Bad mode \"{arg}\""))),
+            },
             1 => {
-                let p = parse_probability(arg)
-                    .ok_or_else(|| OptError::parameter("statistic: bad value for option \"--probability\", or out of range (0-1).\n"))?;
-                if let Mode::Random { probability } = &mut self.mode {
-                    *probability = p;
-                }
+                let bad = || OptError::parameter("statistic: bad value for option \"--probability\", or out of range (0-1).\n");
+                self.mode = Mode::Random { probability: parse_probability(arg).ok_or_else(bad)? };
                 self.invert = invert;
             }
             2 => {
-                let n = number(arg, u64::from(u32::MAX)).filter(|n| *n > 0).ok_or_else(|| {
-                    OptError::parameter("statistic: bad value for option \"--every\", or out of range (1-4294967295).\n")
-                })?;
-                if let Mode::Nth { every, .. } = &mut self.mode {
-                    *every = (n - 1) as u32;
-                }
+                let bad = || OptError::parameter("statistic: bad value for option \"--every\", or out of range (1-4294967295).\n");
+                let n = number(arg, u64::from(u32::MAX)).filter(|n| *n > 0).ok_or_else(bad)?;
+                self.mode = Mode::Nth { every: (n - 1) as u32, packet: nth(self.mode).1 };
                 self.invert = invert;
             }
             _ => {
-                let n = number(arg, u64::from(u32::MAX))
-                    .ok_or_else(|| OptError::parameter("statistic: bad value for option \"--packet\", or out of range (0-4294967295).\n"))?;
-                if let Mode::Nth { packet, .. } = &mut self.mode {
-                    *packet = n as u32;
-                }
+                let bad = || OptError::parameter("statistic: bad value for option \"--packet\", or out of range (0-4294967295).\n");
+                let n = number(arg, u64::from(u32::MAX)).ok_or_else(bad)?;
+                self.mode = Mode::Nth { every: nth(self.mode).0, packet: n as u32 };
             }
         }
         Ok(())
@@ -112,6 +107,9 @@ impl Statistic {
                 Err(OptError::parameter("--probability must be specified when using random mode"))
             }
             Mode::Nth { .. } if seen & 4 == 0 => Err(OptError::parameter("--every must be specified when using nth mode")),
+            Mode::Nth { .. } if seen & 8 == 0 => {
+                Err(OptError::parameter("statistic: option \"--every\" also requires \"--packet\".\n"))
+            }
             Mode::Nth { every, packet } if packet > every => {
                 Err(OptError::parameter("the --packet p must be 0 <= p <= n-1"))
             }
@@ -159,10 +157,7 @@ impl Statistic {
                 let _ = write!(out, " --mode random{not} --probability {}", print_probability(probability));
             }
             Mode::Nth { every, packet } => {
-                let _ = write!(out, " --mode nth{not} --every {}", u64::from(every) + 1);
-                if packet != 0 {
-                    let _ = write!(out, " --packet {packet}");
-                }
+                let _ = write!(out, " --mode nth{not} --every {} --packet {packet}", u64::from(every) + 1);
             }
         }
     }
@@ -203,20 +198,28 @@ fn print_probability(n: u32) -> String {
     format!("{}.{:011}", q / 100_000_000_000, q % 100_000_000_000)
 }
 
-/// Reads a decimal number from 0 to 1 as a number of 2^31, rounded to the nearest.
+/// Reads a decimal number from 0 to 1 (`0.5`, `.5`, `5e-1`) as a number of 2^31, rounded to the nearest.
 fn parse_probability(s: &str) -> Option<u32> {
-    let (int, frac) = s.split_once('.').unwrap_or((s, ""));
+    let (mantissa, exp) = match s.split_once(['e', 'E']) {
+        Some((m, e)) => (m, e.parse::<i32>().ok().filter(|e| (-18..=18).contains(e))?),
+        None => (s, 0),
+    };
+    let (int, frac) = mantissa.split_once('.').unwrap_or((mantissa, ""));
     if (int.is_empty() && frac.is_empty()) || !int.bytes().chain(frac.bytes()).all(|b| b.is_ascii_digit()) {
         return None;
     }
-    // Digits behind the 20th cannot change the result.
-    let frac = &frac[..frac.len().min(20)];
-    let scale = 10u128.pow(frac.len() as u32);
-    let int: u128 = if int.is_empty() { 0 } else { int.parse().ok().filter(|n| *n <= 1)? };
-    let frac: u128 = if frac.is_empty() { 0 } else { frac.parse().ok()? };
-    let value = int * scale + frac;
+    // Digits behind the 16th cannot change the result.
+    let frac = &frac[..frac.len().min(16)];
+    let digits = [int.trim_start_matches('0'), frac].concat();
+    let digits: u128 = if digits.is_empty() { 0 } else { digits.parse().ok()? };
+    let shift = exp - frac.len() as i32;
+    let (value, scale) = if shift >= 0 {
+        (digits.checked_mul(10u128.pow(shift as u32))?, 1)
+    } else {
+        (digits, 10u128.checked_pow(shift.unsigned_abs())?)
+    };
     if value > scale {
         return None;
     }
-    u32::try_from((value * u128::from(CERTAIN) * 2 + scale) / (scale * 2)).ok()
+    u32::try_from((value.checked_mul(u128::from(CERTAIN) * 2)? + scale) / (scale * 2)).ok()
 }

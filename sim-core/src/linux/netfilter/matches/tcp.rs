@@ -85,7 +85,11 @@ impl Tcp {
                 return Err(OptError::parameter("Only one of `--syn' or `--tcp-flags'  allowed"));
             }
             2 => self.flags = Some(FlagMatch { mask: SYN_MASK, comp: TcpFlags::SYN, invert }),
-            3 => self.flags = Some(FlagMatch { mask: parse_flags(args[0])?, comp: parse_flags(args[1])?, invert }),
+            3 => {
+                let (mask, comp) = (parse_flags(args[0])?, parse_flags(args[1])?);
+                // Nothing looked at and nothing wanted is no match at all.
+                self.flags = (mask.0 | comp.0 != 0).then_some(FlagMatch { mask, comp, invert });
+            }
             _ => {
                 let kind = number(args[0], 255).filter(|k| *k >= 1);
                 let kind = kind.ok_or_else(|| OptError::parameter(format!("Bad TCP option `{}'", args[0])))?;

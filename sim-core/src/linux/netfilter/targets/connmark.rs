@@ -35,15 +35,18 @@ impl Default for Connmark {
     }
 }
 
+/// The options that say which way; only one may be given.
+const OPS: u32 = 0b111_1111;
+
 impl Connmark {
     pub(super) const OPTS: &'static [Opt] = &[
-        Opt::one(&["set-xmark"]),
-        Opt::one(&["set-mark"]),
-        Opt::one(&["and-mark"]),
-        Opt::one(&["or-mark"]),
-        Opt::one(&["xor-mark"]),
-        Opt::flag(&["save-mark"]),
-        Opt::flag(&["restore-mark"]),
+        Opt::one(&["set-xmark"]).excl(OPS & !1),
+        Opt::one(&["set-mark"]).excl(OPS & !2),
+        Opt::one(&["and-mark"]).excl(OPS & !4),
+        Opt::one(&["or-mark"]).excl(OPS & !8),
+        Opt::one(&["xor-mark"]).excl(OPS & !16),
+        Opt::flag(&["save-mark"]).excl(OPS & !32),
+        Opt::flag(&["restore-mark"]).excl(OPS & !64),
         Opt::one(&["ctmask"]).excl(1 << 9),
         Opt::one(&["nfmask"]).excl(1 << 9),
         Opt::one(&["mask"]).excl(0b11 << 7),
@@ -53,11 +56,8 @@ impl Connmark {
         let name = Self::OPTS[opt].names[0];
         let value = || match number(args.first().copied().unwrap_or_default(), u64::from(u32::MAX)) {
             Some(n) => Ok(n as u32),
-            None => Err(OptError::parameter(format!("CONNMARK: bad integer value for option \"--{name}\", or out of range.\n"))),
+            None => Err(OptError::parameter(format!("CONNMARK: bad value for option \"--{name}\", or out of range (0-4294967295).\n"))),
         };
-        if opt < 7 && self.mode.is_some() {
-            return Err(OptError::parameter("CONNMARK: Only one operation can be specified"));
-        }
         match opt {
             0 => self.mode = Some(Mode::Set(Masked::parse("CONNMARK", name, args[0])?)),
             1 => {
@@ -73,15 +73,16 @@ impl Connmark {
             8 => self.nfmask = value()?,
             _ => (self.ctmask, self.nfmask) = (value()?, value()?),
         }
+        // Masks are taken beside a value, and mean nothing there.
+        if matches!(self.mode, Some(Mode::Set(_))) {
+            (self.ctmask, self.nfmask) = (u32::MAX, u32::MAX);
+        }
         Ok(())
     }
 
-    pub(super) fn check(&self, seen: u32, _: &RuleSpec) -> Result<(), OptError> {
+    pub(super) fn check(&self, _: u32, _: &RuleSpec) -> Result<(), OptError> {
         match self.mode {
             None => Err(OptError::parameter("CONNMARK target: No operation specified")),
-            Some(Mode::Set(_)) if seen >> 7 != 0 => {
-                Err(OptError::parameter("CONNMARK: --save-mark or --restore-mark is required for --ctmask/--nfmask/--mask"))
-            }
             Some(_) => Ok(()),
         }
     }
@@ -96,10 +97,14 @@ impl Connmark {
     }
 
     pub(super) fn list(&self, _: bool, out: &mut String) {
+        let restores = self.mode == Some(Mode::Restore);
         let masks = |out: &mut String| match (self.nfmask, self.ctmask) {
             (u32::MAX, u32::MAX) => Ok(()),
             (n, c) if n == c => write!(out, " mask {n:#x}"),
-            (n, c) => write!(out, " nfmask {n:#x} ctmask {c:#x}"),
+            (n, c) => {
+                let _ = if restores { write!(out, " ctmask {c:#x} nfmask ~{n:#x}") } else { write!(out, " nfmask {n:#x} ctmask ~{c:#x}") };
+                Ok(())
+            }
         };
         let _ = match self.mode {
             Some(Mode::Set(Masked { value: 0, mask })) => write!(out, " CONNMARK and {:#x}", !mask),

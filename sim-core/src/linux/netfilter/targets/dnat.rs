@@ -71,16 +71,14 @@ pub(super) fn parse_to(s: &str, range: &mut NatRange<Ipv4Addr>) -> Result<(), Op
 
 /// Reads `port[-port]`.
 pub(super) fn parse_ports(s: &str) -> Result<(u16, u16), OptError> {
-    let one = |p: &str| match parse_port(p) {
-        Ok(0) | Err(_) => Err(OptError::parameter(format!("Port `{s}' not valid"))),
-        ok => ok,
+    let one = |p: &str| parse_port(p).map_err(|_| OptError::parameter(format!("Port `{p}' not valid")));
+    let (lo, last) = match s.split_once('-') {
+        Some((a, b)) => (a, b),
+        None => (s, s),
     };
-    let (lo, hi) = match s.split_once('-') {
-        Some((a, b)) => (one(a)?, one(b)?),
-        None => (one(s)?, one(s)?),
-    };
+    let (lo, hi) = (one(lo)?, one(last)?);
     if lo > hi {
-        return Err(OptError::parameter(format!("Port range `{s}' funky")));
+        return Err(OptError::parameter(format!("Port range `{last}' funky")));
     }
     Ok((lo, hi))
 }

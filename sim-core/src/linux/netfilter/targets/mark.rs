@@ -38,7 +38,7 @@ impl Mark {
         let name = Self::OPTS[opt].names[0];
         let value = || match number(args[0], u64::from(u32::MAX)) {
             Some(n) => Ok(n as u32),
-            None => Err(OptError::parameter(format!("MARK: bad integer value for option \"--{name}\", or out of range.\n"))),
+            None => Err(OptError::parameter(format!("MARK: bad value for option \"--{name}\", or out of range (0-4294967295).\n"))),
         };
         self.xmark = Some(match opt {
             0 => Masked::parse("MARK", name, args[0])?,

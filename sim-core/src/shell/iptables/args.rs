@@ -1,0 +1,695 @@
+//! The arguments of `iptables`.
+//!
+//! Models: iptables 1.8.9 iptables/xshared.c do_parse, command_default, generic_opt_check.
+//! Simplifies: address lists become one batch of single rules.
+
+use super::{CmdError, try_help};
+use crate::linux::netfilter::apply::VERSION;
+use crate::linux::netfilter::option::{Opt, OptError, number};
+use crate::linux::netfilter::spec::{ProtoMatch, parse_addresses, parse_interface, parse_protocol};
+use crate::linux::netfilter::{AddrMatch, Match, Policy, RuleSpec, TableKind, Target};
+use crate::linux::op::{Restore, RestoreLine, RestoreTable, XtCommand, XtOp};
+use crate::packet::Protocol;
+use std::sync::Arc;
+
+/// What a command line of `iptables` asks for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Parsed {
+    /// A change.
+    Change(XtOp),
+    /// A listing.
+    Show(Show),
+    /// `-V`.
+    Version,
+    /// `-h`.
+    Help,
+}
+
+/// A listing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Show {
+    /// The table.
+    pub table: TableKind,
+    /// `-L` or `-S`.
+    pub what: ShowWhat,
+    /// The chain; all if none is given.
+    pub chain: Option<Arc<str>>,
+    /// The rule, from 1; all if none is given.
+    pub rule: Option<u32>,
+    /// `-n`.
+    pub numeric: bool,
+    /// `-v`.
+    pub verbose: bool,
+    /// `-x`.
+    pub exact: bool,
+    /// `--line-numbers`.
+    pub line_numbers: bool,
+}
+
+/// How rules are listed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ShowWhat {
+    /// `-L`: in columns.
+    List,
+    /// `-S`: as commands.
+    Rules,
+}
+
+/// Options of iptables itself: letter, long names, words that follow.
+const GLOBALS: &[(char, &[&str], u8)] = &[
+    ('A', &["append"], 1),
+    ('D', &["delete"], 1),
+    ('C', &["check"], 1),
+    ('I', &["insert"], 1),
+    ('R', &["replace"], 1),
+    ('L', &["list"], 0),
+    ('S', &["list-rules"], 0),
+    ('F', &["flush"], 0),
+    ('Z', &["zero"], 0),
+    ('N', &["new-chain", "new"], 1),
+    ('X', &["delete-chain"], 0),
+    ('E', &["rename-chain"], 1),
+    ('P', &["policy"], 1),
+    ('s', &["source", "src"], 1),
+    ('d', &["destination", "dst"], 1),
+    ('p', &["protocol", "proto"], 1),
+    ('i', &["in-interface"], 1),
+    ('o', &["out-interface"], 1),
+    ('j', &["jump"], 1),
+    ('g', &["goto"], 1),
+    ('t', &["table"], 1),
+    ('m', &["match"], 1),
+    ('n', &["numeric"], 0),
+    ('f', &["fragments", "fragment"], 0),
+    ('v', &["verbose"], 0),
+    ('w', &["wait"], 0),
+    ('W', &["wait-interval"], 1),
+    ('x', &["exact"], 0),
+    ('V', &["version"], 0),
+    ('h', &["help"], 0),
+    ('0', &["line-numbers"], 0),
+    ('M', &["modprobe"], 1),
+    ('c', &["set-counters"], 1),
+    ('4', &["ipv4"], 0),
+    ('6', &["ipv6"], 0),
+];
+
+const COMMANDS: &str = "ADCIRLSFZNXEP";
+
+/// Commands of a kind and the options that they take, by letter.
+fn allowed(command: char) -> &'static str {
+    match command {
+        'A' | 'D' | 'C' | 'I' | 'R' => "sdpijogmfvc",
+        'L' => "nvx0",
+        'Z' | 'F' | 'X' | 'N' | 'E' | 'S' => "v",
+        _ => "vc",
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Mode {
+    /// The program.
+    Command,
+    /// A line of a restore file, of that table.
+    Restore(TableKind),
+}
+
+pub(super) type Failed = ParseFailed;
+
+/// Why a line could not be read, before it is known who reads it.
+#[derive(Debug)]
+pub(super) enum ParseFailed {
+    /// A problem with a sentence that names the program.
+    Said(OptError),
+    /// A problem whose sentence stands alone (`Bad argument`).
+    Bare(String),
+    /// The words of an errno: `Bad policy name`.
+    Errno(&'static str),
+    /// A text of its own, with the exit status.
+    Own(String, u8),
+}
+
+impl From<OptError> for ParseFailed {
+    fn from(e: OptError) -> Self {
+        ParseFailed::Said(e)
+    }
+}
+
+fn said<T>(text: impl Into<String>) -> Result<T, Failed> {
+    Err(Failed::Said(OptError::parameter(text)))
+}
+
+/// Reads the words behind `iptables`.
+///
+/// # Errors
+/// As iptables writes them.
+pub fn parse_command(argv: &[&str]) -> Result<Parsed, CmdError> {
+    const PROGRAM: &str = "iptables";
+    parse(argv, Mode::Command).map_err(|e| match e {
+        Failed::Said(e) => CmdError::of(PROGRAM, &e),
+        Failed::Bare(text) if text.is_empty() => CmdError { text: try_help(PROGRAM), status: 2 },
+        Failed::Bare(text) => CmdError { text: format!("{text}\n{}", try_help(PROGRAM)), status: 2 },
+        Failed::Errno("Bad policy name") => {
+            CmdError { text: format!("{PROGRAM}: Bad policy name. Run `dmesg' for more information."), status: 1 }
+        }
+        Failed::Errno(text) => CmdError { text: format!("{PROGRAM}: {text}."), status: 1 },
+        Failed::Own(text, status) => CmdError { text: format!("{PROGRAM} {VERSION}: {text}"), status },
+    })
+}
+
+/// What was loaded by `-m`, `-j` or `-p`, with the options it was given.
+enum Ext {
+    Match(Match, u32),
+    Target(u32),
+}
+
+#[derive(Default)]
+struct Line {
+    command: Option<char>,
+    chain: Option<String>,
+    rule: Option<u32>,
+    new_name: Option<String>,
+    policy: Option<String>,
+    table: Option<TableKind>,
+    given: String,
+    src: Option<(String, bool)>,
+    dst: Option<(String, bool)>,
+    spec: RuleSpec,
+    exts: Vec<Ext>,
+    waits: bool,
+}
+
+pub(super) fn parse(argv: &[&str], mode: Mode) -> Result<Parsed, Failed> {
+    let mut l = Line::default();
+    let mut words = Words { argv, at: 0 };
+    let mut invert = false;
+    while let Some(word) = words.next() {
+        if word == "!" {
+            if invert {
+                return said("multiple consecutive ! not allowed");
+            }
+            invert = true;
+            continue;
+        }
+        if let Some(long) = word.strip_prefix("--").filter(|l| !l.is_empty()) {
+            let (name, value) = match long.split_once('=') {
+                Some((n, v)) => (n, Some(v)),
+                None => (long, None),
+            };
+            match l.find(name) {
+                Some(Found::Global(c)) => {
+                    if let Some(done) = l.global(c, value, false, &mut words, invert, mode)? {
+                        return Ok(done);
+                    }
+                }
+                Some(Found::Ext(ext, opt)) => l.extension(ext, opt, name, value, &mut words, invert)?,
+                None => return said(format!("unknown option \"--{name}\"")),
+            }
+        } else if word.len() > 1 && word.starts_with('-') {
+            for (i, c) in word.char_indices().skip(1) {
+                let Some((_, _, args)) = GLOBALS.iter().find(|(g, ..)| *g == c && c != '0') else {
+                    return said(format!("unknown option \"-{c}\""));
+                };
+                let rest = &word[i + c.len_utf8()..];
+                let attached = (*args > 0 && !rest.is_empty()).then_some(match c {
+                    // These look at the whole word, whatever stands before their value.
+                    'i' | 'o' | 'j' => word,
+                    _ => rest,
+                });
+                let optional = c == 'w' && !rest.is_empty() && rest.bytes().all(|b| b.is_ascii_digit());
+                if let Some(done) = l.global(c, attached.or(optional.then_some(rest)), i > 1, &mut words, invert, mode)? {
+                    return Ok(done);
+                }
+                if attached.is_some() || optional {
+                    break;
+                }
+            }
+        } else {
+            return Err(Failed::Bare(format!("Bad argument `{word}'")));
+        }
+        invert = false;
+    }
+    l.finish(mode)
+}
+
+struct Words<'a> {
+    argv: &'a [&'a str],
+    at: usize,
+}
+
+impl<'a> Words<'a> {
+    fn next(&mut self) -> Option<&'a str> {
+        let word = self.argv.get(self.at).copied();
+        self.at += usize::from(word.is_some());
+        word
+    }
+
+    /// The next word, if it can be a value beside an option.
+    fn value(&mut self) -> Option<&'a str> {
+        let word = self.argv.get(self.at).copied().filter(|w| !w.starts_with('-') && *w != "!")?;
+        self.at += 1;
+        Some(word)
+    }
+}
+
+enum Found {
+    Global(char),
+    Ext(usize, usize),
+}
+
+impl Line {
+    /// The option of that long name, or of a beginning of it that fits one alone: the extension loaded last is asked first.
+    fn find(&mut self, name: &str) -> Option<Found> {
+        if let Some(found) = self.lookup(name) {
+            return Some(found);
+        }
+        // Only now is the protocol's own match loaded.
+        let p = self.spec.protocol?;
+        let own = match p.protocol {
+            Protocol::TCP => "tcp",
+            Protocol::UDP => "udp",
+            Protocol::ICMP => "icmp",
+            _ => return None,
+        };
+        if self.exts.iter().any(|e| matches!(e, Ext::Match(m, _) if m.name() == own)) {
+            return None;
+        }
+        self.exts.push(Ext::Match(Match::new(own)?, 0));
+        let found = self.lookup(name);
+        if found.is_none() {
+            self.exts.pop();
+        }
+        found
+    }
+
+    fn opts(&self, ext: usize) -> &'static [Opt] {
+        match &self.exts[ext] {
+            Ext::Match(m, _) => m.opts(),
+            Ext::Target(_) => self.spec.target.opts(),
+        }
+    }
+
+    fn lookup(&self, name: &str) -> Option<Found> {
+        let exts = (0..self.exts.len()).rev();
+        for ext in exts.clone() {
+            if let Some(opt) = self.opts(ext).iter().position(|o| o.names.contains(&name)) {
+                return Some(Found::Ext(ext, opt));
+            }
+        }
+        if let Some((c, ..)) = GLOBALS.iter().find(|(_, names, _)| names.contains(&name)) {
+            return Some(Found::Global(*c));
+        }
+        let mut found = None;
+        let mut full = None;
+        for ext in exts {
+            for (opt, o) in self.opts(ext).iter().enumerate() {
+                for n in o.names.iter().filter(|n| n.starts_with(name)) {
+                    if full.is_some_and(|f| f != (ext, opt)) {
+                        return None;
+                    }
+                    full = Some((ext, opt));
+                    found = Some(Found::Ext(ext, opt));
+                    let _ = n;
+                }
+            }
+        }
+        for (c, names, _) in GLOBALS {
+            if names.iter().any(|n| n.starts_with(name)) {
+                if found.is_some() {
+                    return None;
+                }
+                found = Some(Found::Global(*c));
+            }
+        }
+        found
+    }
+
+    fn extension(
+        &mut self,
+        ext: usize,
+        opt: usize,
+        typed: &str,
+        value: Option<&str>,
+        words: &mut Words<'_>,
+        invert: bool,
+    ) -> Result<(), Failed> {
+        let o = &self.opts(ext)[opt];
+        let name = o.names[0];
+        let (who, seen) = match &self.exts[ext] {
+            Ext::Match(m, seen) => (m.shown_name().to_owned(), *seen),
+            Ext::Target(seen) => (self.spec.target.name().to_owned(), *seen),
+        };
+        let mut args: Vec<&str> = Vec::new();
+        if o.args > 0 {
+            match value.or_else(|| words.next()) {
+                Some(v) => args.push(v),
+                None => return said(format!("option \"--{typed}\" requires an argument")),
+            }
+        }
+        if o.args > 1 {
+            match words.value() {
+                Some(v) => args.push(v),
+                None => return said(format!("--{name} requires two args.")),
+            }
+        }
+        let old = matches!(who.as_str(), "tcp" | "udp");
+        if seen >> opt & 1 == 1 && !o.multi {
+            return if old && o.args == 1 {
+                said(format!("Only one `--{name}' allowed"))
+            } else if old {
+                said("Only one of `--syn' or `--tcp-flags'  allowed")
+            } else {
+                said(format!("{who}: option \"--{name}\" can only be used once.\n"))
+            };
+        }
+        if invert && !o.invert {
+            return said(format!("{who}: option \"--{name}\" cannot be inverted.\n"));
+        }
+        // The excluded option that stands first in the list is named.
+        if let Some(other) = (0..32).find(|n| (seen & o.excl) >> n & 1 == 1) {
+            let other = self.opts(ext)[other].names[0];
+            let (a, b) =
+                if opt < self.opts(ext).iter().position(|o| o.names[0] == other).unwrap_or(0) { (name, other) } else { (other, name) };
+            return said(format!("{who}: option \"--{a}\" cannot be used together with \"--{b}\".\n"));
+        }
+        match &mut self.exts[ext] {
+            Ext::Match(m, seen) => {
+                *seen |= 1 << opt;
+                m.set(opt, invert, &args)?;
+            }
+            Ext::Target(seen) => {
+                *seen |= 1 << opt;
+                self.spec.target.set(opt, &args)?;
+            }
+        }
+        Ok(())
+    }
+
+    #[expect(clippy::too_many_lines, reason = "one arm an option")]
+    fn global(
+        &mut self,
+        c: char,
+        value: Option<&str>,
+        clustered: bool,
+        words: &mut Words<'_>,
+        invert: bool,
+        mode: Mode,
+    ) -> Result<Option<Parsed>, Failed> {
+        let _ = clustered;
+        let (_, names, args) = GLOBALS.iter().find(|(g, ..)| *g == c).copied().unwrap_or(('h', &["help"], 0));
+        let arg = match (args, value) {
+            (0, v) => v.unwrap_or_default(),
+            (_, Some(v)) => v,
+            (_, None) => match words.next() {
+                Some(v) => v,
+                None => return said(format!("option \"-{c}\" requires an argument")),
+            },
+        };
+        if COMMANDS.contains(c) {
+            if invert {
+                return said(format!("unexpected ! flag before --{}", names[0]));
+            }
+            if let Some(old) = self.command.filter(|old| !(matches!((*old, c), ('Z', 'L') | ('L', 'Z')))) {
+                return said(format!("Cannot use -{c} with -{old}"));
+            }
+            self.command = Some(c);
+            return self.take_command(c, arg, words).map(|()| None);
+        }
+        if "sdpiojgfnvx0c".contains(c) {
+            if self.given.contains(c) && c != 'v' {
+                return said(format!("multiple -{c} flags not allowed"));
+            }
+            // -j and -g are one option to iptables.
+            if c == 'g' && self.given.contains('j') || c == 'j' && self.given.contains('g') {
+                return said("multiple -j flags not allowed");
+            }
+            if invert && !"sdpiof".contains(c) {
+                return said(format!("cannot have ! before -{c}"));
+            }
+        }
+        match c {
+            's' => self.src = Some((arg.to_owned(), invert)),
+            'd' => self.dst = Some((arg.to_owned(), invert)),
+            'p' => {
+                let protocol = parse_protocol(arg)?;
+                if protocol.0 == 0 && invert {
+                    return said("rule would never match protocol");
+                }
+                self.spec.protocol = (protocol.0 != 0).then_some(ProtoMatch { protocol, invert });
+            }
+            'i' => self.spec.iif = parse_interface(arg, invert)?,
+            'o' => self.spec.oif = parse_interface(arg, invert)?,
+            'f' => self.spec.fragment = Some(!invert),
+            'j' => self.jump(arg)?,
+            'g' => self.spec.target = Target::Goto(chain_name(arg)?.into()),
+            'm' => {
+                if invert {
+                    return said("unexpected ! flag before --match");
+                }
+                let m = Match::new(arg);
+                let m = m.ok_or_else(|| OptError::parameter(format!("Couldn't load match `{arg}':No such file or directory\n")))?;
+                self.exts.push(Ext::Match(m, 0));
+            }
+            't' => {
+                if mode != Mode::Command {
+                    return said("The -t option cannot be used in iptables-restore.\n");
+                }
+                if invert {
+                    return said("unexpected ! flag before --table");
+                }
+                let table = TableKind::by_name(arg);
+                let text = || format!("table '{arg}' does not exist\nPerhaps iptables or your kernel needs to be upgraded.");
+                self.table = Some(table.ok_or_else(|| Failed::Own(text(), 3))?);
+            }
+            'c' => {
+                let (packets, bytes) = match arg.split_once(',') {
+                    Some((p, b)) => (p, Some(b)),
+                    None => (arg, words.value()),
+                };
+                let Some(bytes) = bytes else { return said("-c requires packet and byte counter") };
+                for (v, what) in [(packets, "packet"), (bytes, "byte")] {
+                    if number(v, u64::MAX).is_none() {
+                        return said(format!("-c {what} counter not numeric"));
+                    }
+                }
+            }
+            'w' => {
+                self.waits = true;
+                if value.is_none()
+                    && let Some(next) = words.argv.get(words.at).filter(|w| !w.is_empty() && w.bytes().all(|b| b.is_ascii_digit()))
+                {
+                    let _ = next;
+                    words.at += 1;
+                }
+            }
+            'W' => {}
+            'V' => return Ok(Some(Parsed::Version)),
+            'h' => return Ok(Some(Parsed::Help)),
+            '6' => return Err(Failed::Bare(String::new())),
+            _ => {}
+        }
+        if "sdpiojgfnvx0c".contains(c) {
+            self.given.push(c);
+        }
+        Ok(None)
+    }
+
+    fn jump(&mut self, arg: &str) -> Result<(), Failed> {
+        if let Some(t) = Target::new(arg) {
+            let options = !t.opts().is_empty();
+            self.spec.target = t;
+            if options {
+                self.exts.push(Ext::Target(0));
+            }
+            return Ok(());
+        }
+        if arg.is_empty() {
+            return said("Invalid target name (too short)");
+        }
+        if arg.len() > 28 {
+            return said(format!("Invalid target name `{arg}' (28 chars max)"));
+        }
+        if let Some(b) = arg.chars().find(|c| c.is_ascii_whitespace()) {
+            let _ = b;
+            return said(format!("Invalid target name `{arg}'"));
+        }
+        self.spec.target = Target::Jump(arg.into());
+        Ok(())
+    }
+
+    fn take_command(&mut self, c: char, arg: &str, words: &mut Words<'_>) -> Result<(), Failed> {
+        let rule_number = |s: &str| match number(s, u64::from(u32::MAX)) {
+            Some(n) if n > 0 => Ok(n as u32),
+            _ => Err(Failed::Said(OptError::parameter(format!("Invalid rule number `{s}'")))),
+        };
+        match c {
+            'N' => {
+                chain_name(arg)?;
+                if Target::new(arg).is_some() {
+                    return said("chain name may not clash with target name");
+                }
+            }
+            'L' | 'S' | 'F' | 'Z' | 'X' => {
+                let chain = words.value();
+                self.chain = chain.map(str::to_owned);
+                if matches!(c, 'L' | 'S' | 'Z') && chain.is_some() {
+                    self.rule = words.value().map(rule_number).transpose()?;
+                }
+                return Ok(());
+            }
+            'E' => match words.value() {
+                Some(new) => self.new_name = Some(new.to_owned()),
+                None => return said("-E requires old-chain-name and new-chain-name"),
+            },
+            'P' => match words.value() {
+                Some(p) => self.policy = Some(p.to_owned()),
+                None => return said("-P requires a chain and a policy"),
+            },
+            'D' | 'I' => self.rule = words.value().map(rule_number).transpose()?,
+            'R' => match words.value() {
+                Some(n) => self.rule = Some(rule_number(n)?),
+                None => return said("-R requires a rule number"),
+            },
+            _ => {}
+        }
+        self.chain = Some(arg.to_owned());
+        Ok(())
+    }
+
+    fn finish(mut self, mode: Mode) -> Result<Parsed, Failed> {
+        let Some(command) = self.command else {
+            return said("no command specified");
+        };
+        let table = match mode {
+            Mode::Restore(t) => t,
+            Mode::Command => self.table.unwrap_or(TableKind::Filter),
+        };
+        self.check_extensions()?;
+        if let Some(bad) = self.given.chars().find(|c| !allowed(command).contains(*c)) {
+            let bad = if bad == 'g' { 'j' } else { bad };
+            return said(format!("Illegal option `-{bad}' with this command"));
+        }
+        let specs = self.specs()?;
+        if let Some(chain) = &self.chain {
+            if chain.len() > 28 {
+                return said(format!("chain name `{chain}' too long (must be under 29 chars)"));
+            }
+            let no_in = matches!(chain.as_str(), "POSTROUTING" | "OUTPUT") && self.given.contains('i');
+            let no_out = matches!(chain.as_str(), "PREROUTING" | "INPUT") && self.given.contains('o');
+            if matches!(command, 'A' | 'D' | 'C' | 'I' | 'R') && (no_in || no_out) {
+                return said(format!("Can't use -{} with {chain}\n", if no_in { 'i' } else { 'o' }));
+            }
+        }
+        let chain = || -> Arc<str> { self.chain.clone().unwrap_or_default().into() };
+        let change = |c: XtCommand| Ok(Parsed::Change(XtOp::Command { table, command: c }));
+        let maybe_chain = self.chain.as_deref().map(Arc::from);
+        match command {
+            'N' => change(XtCommand::NewChain(chain())),
+            'X' => change(XtCommand::DeleteChain(maybe_chain)),
+            'E' => change(XtCommand::RenameChain(chain(), self.new_name.unwrap_or_default().into())),
+            'F' => change(XtCommand::Flush(maybe_chain)),
+            'Z' => change(XtCommand::Zero(maybe_chain, self.rule)),
+            'P' => match self.policy.as_deref() {
+                Some("ACCEPT") => change(XtCommand::Policy(chain(), Policy::Accept)),
+                Some("DROP") => change(XtCommand::Policy(chain(), Policy::Drop)),
+                _ => Err(Failed::Errno("Bad policy name")),
+            },
+            'L' | 'S' => Ok(Parsed::Show(Show {
+                table,
+                what: if command == 'L' { ShowWhat::List } else { ShowWhat::Rules },
+                chain: maybe_chain,
+                rule: self.rule,
+                numeric: self.given.contains('n'),
+                verbose: self.given.contains('v'),
+                exact: self.given.contains('x'),
+                line_numbers: self.given.contains('0'),
+            })),
+            'D' if self.rule.is_some() => change(XtCommand::DeleteNumber(chain(), self.rule.unwrap_or(1))),
+            _ => {
+                let name = chain();
+                let number = self.rule.unwrap_or(1);
+                let of = |spec: RuleSpec| {
+                    let (name, spec) = (name.clone(), Arc::new(spec));
+                    match command {
+                        'A' => XtCommand::Append(name, spec),
+                        'I' => XtCommand::Insert(name, number, spec),
+                        'R' => XtCommand::Replace(name, number, spec),
+                        'D' => XtCommand::Delete(name, spec),
+                        _ => XtCommand::Check(name, spec),
+                    }
+                };
+                let mut specs = specs;
+                if specs.len() > 1 && command == 'R' {
+                    return said("Replacement rule does not specify a unique address");
+                }
+                match specs.len() {
+                    1 => change(of(specs.remove(0))),
+                    _ => {
+                        let mut t = RestoreTable::new(table);
+                        t.lines = specs.into_iter().map(|s| (0, RestoreLine::Command(of(s)))).collect();
+                        Ok(Parsed::Change(XtOp::Restore(Arc::new(Restore { noflush: true, counters: false, tables: vec![t] }))))
+                    }
+                }
+            }
+        }
+    }
+
+    /// The rules that the lists of addresses stand for.
+    fn specs(&self) -> Result<Vec<RuleSpec>, Failed> {
+        let list = |l: &Option<(String, bool)>| match l {
+            None => Ok(vec![AddrMatch::default()]),
+            Some((text, invert)) => with_invert(parse_addresses(text)?, *invert),
+        };
+        let (src, dst) = (list(&self.src)?, list(&self.dst)?);
+        if src.len().saturating_mul(dst.len()) > 4096 {
+            return said("too many addresses");
+        }
+        let each = src.iter().flat_map(|src| dst.iter().map(|dst| RuleSpec { src: *src, dst: *dst, ..self.spec.clone() }));
+        Ok(each.collect())
+    }
+
+    fn check_extensions(&mut self) -> Result<(), Failed> {
+        let required = |who: &str, opts: &[Opt], seen: u32| {
+            let missing = opts.iter().enumerate().find(|(i, o)| o.must && seen >> i & 1 == 0);
+            missing.map_or(Ok(()), |(_, o)| said(format!("{who}: option \"--{}\" must be specified\n", o.names[0])))
+        };
+        for ext in &self.exts {
+            if let Ext::Match(m, seen) = ext {
+                required(m.shown_name(), m.opts(), *seen)?;
+                m.check(*seen, &self.spec)?;
+            }
+        }
+        for ext in std::mem::take(&mut self.exts) {
+            match ext {
+                Ext::Match(m, _) => self.spec.matches.push(m),
+                Ext::Target(seen) => {
+                    required(self.spec.target.name(), self.spec.target.opts(), seen)?;
+                    self.spec.target.check(seen, &self.spec)?;
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+fn with_invert(mut list: Vec<AddrMatch>, invert: bool) -> Result<Vec<AddrMatch>, Failed> {
+    if invert && list.len() > 1 {
+        return said("! not allowed with multiple source or destination IP addresses");
+    }
+    list.iter_mut().for_each(|a| a.invert = invert);
+    Ok(list)
+}
+
+/// Checks a new chain's name.
+fn chain_name(name: &str) -> Result<&str, Failed> {
+    if let Some(first @ ('-' | '!')) = name.chars().next() {
+        return said(format!("chain name not allowed to start with `{first}'"));
+    }
+    if name.len() > 28 {
+        return said(format!("chain name `{name}' too long (must be under 29 chars)"));
+    }
+    if name.chars().any(|c| c.is_ascii_whitespace()) {
+        return said(format!("Invalid chain name `{name}'"));
+    }
+    Ok(name)
+}

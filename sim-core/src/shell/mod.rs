@@ -1,0 +1,3 @@
+//! Floor 6: the commands that a host answers.
+
+pub mod iptables;
