@@ -1,1 +1,3 @@
-//! x
+//! Everything packetwalk is held against.
+
+pub mod golden;
