@@ -274,6 +274,7 @@ impl<'r> Report<'r> {
             }
             Evidence::FdbLookup { mac, verdict } => self.fdb_evidence(step, n, mac, verdict),
             Evidence::TtlDecrement { from, to } => Told::new(vec![("from", from.into()), ("to", to.into())]),
+            Evidence::Defrag { offset, parts } => Told::new(vec![("offset", offset.into()), ("parts", parts.into())]),
             Evidence::Fragment { mtu, parts } => Told::new(vec![("mtu", mtu.into()), ("parts", parts.into())]),
             Evidence::IcmpError { kind, code, packet } => {
                 let packet = packet.is_some().then_some(packet.0);
