@@ -1,6 +1,9 @@
-//! The emulated commands, as far as the form of a scenario is concerned: what the shell says about a line.
+//! The emulated commands, as far as a scenario's form is concerned: what the shell makes of a text, and says of it.
 
+use crate::check::commands::lines;
 use crate::diag::near;
+use sim_core::linux::Op;
+use std::sync::Arc;
 
 /// What is wrong with a command line.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,6 +20,32 @@ pub struct Problem {
     pub help: Option<String>,
     /// It is right, and not simulated yet.
     pub not_yet: bool,
+}
+
+/// A change, and the namespace of the host that it is for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OpIn {
+    /// Namespace; the host's own if none is given.
+    pub netns: Option<Arc<str>>,
+    /// The change.
+    pub op: Op,
+}
+
+/// A command of a text.
+#[derive(Clone, Debug)]
+pub struct Scripted {
+    /// Its line, from 1.
+    pub line: usize,
+    /// As it is written.
+    pub text: String,
+    /// The changes it makes; none for a question or traffic.
+    pub ops: Vec<OpIn>,
+}
+
+/// The commands of a text.
+pub fn script(text: &str) -> Vec<Scripted> {
+    let list = lines(text).unwrap_or_default();
+    list.into_iter().map(|l| Scripted { line: l.number, text: l.text, ops: Vec::new() }).collect()
 }
 
 /// Commands that are emulated.

@@ -13,6 +13,7 @@ pub mod assemble;
 pub mod check;
 pub mod commands;
 pub mod diag;
+pub mod expect;
 pub mod library;
 pub mod load;
 pub mod read;

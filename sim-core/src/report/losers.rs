@@ -101,7 +101,6 @@ impl Report<'_> {
             | Evidence::FdbLearn { .. }
             | Evidence::TtlDecrement { .. }
             | Evidence::Fragment { .. }
-            | Evidence::Defrag { .. }
             | Evidence::IcmpError { .. }
             | Evidence::ArpInput { .. }
             | Evidence::Timer { .. }

@@ -15,7 +15,6 @@ pub mod evidence;
 pub mod headers;
 pub mod hops;
 pub mod index;
-pub mod json;
 pub mod kind;
 pub mod losers;
 mod missed;
