@@ -17,14 +17,13 @@ use crate::linux::fib::RouteType;
 use crate::linux::netfilter::{Hook, NfFamily};
 use crate::linux::skb::{NfBridge, PktType, Skb};
 use crate::packet::{Ipv4Addr, Net};
-use crate::trace::evidence::CtCode;
 use crate::trace::{Change, DropReason, Evidence, Tracer};
 
 impl<T: Tracer> Walk<'_, T> {
     /// Passes a frame through a hook of the bridge family; none if it did not come out by the usual way.
     pub(super) fn br_hook(&mut self, skb: Box<Skb>, hook: Hook, iif: IfIndex, oif: IfIndex) -> Option<Box<Skb>> {
         if T::ON {
-            let ct = CtCode::from(self.ns.conntrack.view(skb.ct));
+            let ct = self.ct_code(&skb);
             let after = skb.version;
             let mark = skb.mark;
             self.step(

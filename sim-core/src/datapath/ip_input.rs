@@ -2,7 +2,7 @@
 //!
 //! Models: net/ipv4/ip_input.c ip_rcv, ip_rcv_finish, ip_local_deliver, ip_local_deliver_finish; net/ipv4/route.c ip_error.
 //! Spec: RFC 791, RFC 1122 section 3.2.
-//! Simplifies: no options, no early demultiplexing, no reassembly of fragments.
+//! Simplifies: no options, no early demultiplexing.
 
 use super::hook::{HookState, NfVerdict};
 use super::icmp::Error;
@@ -33,6 +33,13 @@ impl<T: Tracer> Walk<'_, T> {
         let prerouted = skb.bridge.take().is_some_and(|b| b.prerouted);
         if !prerouted {
             let state = HookState { hook: Hook::Prerouting, iif: dev, oif: IfIndex::NONE };
+            if self.ns.config.xt.needs_conntrack() {
+                // nf_defrag_ipv4: conntrack and all behind it see whole packets
+                match self.ip_defrag(skb, dev, true) {
+                    Some(whole) => skb = whole,
+                    None => return,
+                }
+            }
             if self.nf_hook(&mut skb, &state, None) != NfVerdict::Accept {
                 return self.drop_skb(skb, dev, DropReason::NetfilterDrop);
             }
@@ -95,7 +102,8 @@ impl<T: Tracer> Walk<'_, T> {
     }
 
     /// The packet is for this host (ip_local_deliver).
-    fn ip_local_deliver(&mut self, mut skb: Box<Skb>, dev: IfIndex, kind: RouteType) {
+    fn ip_local_deliver(&mut self, skb: Box<Skb>, dev: IfIndex, kind: RouteType) {
+        let Some(mut skb) = self.ip_defrag(skb, dev, false) else { return };
         let state = HookState { hook: Hook::Input, iif: dev, oif: IfIndex::NONE };
         if self.nf_hook(&mut skb, &state, None) != NfVerdict::Accept {
             return self.drop_skb(skb, dev, DropReason::NetfilterDrop);

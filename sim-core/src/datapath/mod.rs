@@ -19,6 +19,7 @@ pub mod conntrack;
 pub mod forward;
 pub mod hook;
 pub mod icmp;
+pub mod ip_fragment;
 pub mod ip_input;
 pub mod ipt_do_table;
 pub mod manip;

@@ -51,7 +51,7 @@ impl<T: Tracer> Walk<'_, T> {
         }
         let step = if T::ON {
             let dev = if state.iif.is_some() { state.iif } else { state.oif };
-            let ct = CtCode::from(self.ns.conntrack.view(skb.ct));
+            let ct = self.ct_code(skb);
             let after = if idle { skb.version } else { crate::linux::VersionId::NONE };
             let evidence = Evidence::Hook {
                 family: NfFamily::Ip,
@@ -72,7 +72,7 @@ impl<T: Tracer> Walk<'_, T> {
         let verdict = self.nf_hook_functions(skb, state, dst);
         let mut ended = verdict;
         if let Some(step) = step {
-            let ct = CtCode::from(self.ns.conntrack.view(skb.ct));
+            let ct = self.ct_code(skb);
             if verdict == NfVerdict::Accept { self.trace.hook_left(step, skb.version, ct) } else { self.trace.hook_ended(step, ct) }
         }
         if verdict == NfVerdict::Accept && matches!(state.hook, Hook::Input | Hook::Postrouting) && skb.ct.is_some() {
@@ -83,6 +83,8 @@ impl<T: Tracer> Walk<'_, T> {
 
     fn nf_hook_functions(&mut self, skb: &mut Box<Skb>, state: &HookState, mut dst: Option<&mut Dst>) -> NfVerdict {
         let tracks = self.ns.config.xt.needs_conntrack();
+        // NAT looks at packets at all four of its hooks as soon as the table is there, and not before
+        let nats = tracks && self.ns.config.xt.table(TableKind::Nat).is_some();
         macro_rules! ask {
             ($e:expr) => {
                 match $e {
@@ -98,7 +100,7 @@ impl<T: Tracer> Walk<'_, T> {
                     ask!(self.conntrack(skb, state));
                 }
                 ask!(self.table(skb, TableKind::Mangle, state));
-                if tracks {
+                if nats {
                     ask!(nf_nat_inet_fn(self, skb, state, |w, skb| w.table(skb, TableKind::Nat, state)));
                 }
             }
@@ -106,7 +108,7 @@ impl<T: Tracer> Walk<'_, T> {
                 ask!(self.table(skb, TableKind::Mangle, state));
                 ask!(self.table(skb, TableKind::Filter, state));
                 ask!(self.table(skb, TableKind::Security, state));
-                if tracks {
+                if nats {
                     ask!(nf_nat_inet_fn(self, skb, state, |w, skb| w.table(skb, TableKind::Nat, state)));
                 }
             }
@@ -125,7 +127,7 @@ impl<T: Tracer> Walk<'_, T> {
                 if route_key(skb) != before {
                     ask!(self.ip_route_me_harder(skb, dst.as_deref_mut()));
                 }
-                if tracks {
+                if nats {
                     let before = route_key(skb).dst;
                     ask!(nf_nat_inet_fn(self, skb, state, |w, skb| w.table(skb, TableKind::Nat, state)));
                     if route_key(skb).dst != before {
@@ -137,12 +139,20 @@ impl<T: Tracer> Walk<'_, T> {
             }
             Hook::Postrouting => {
                 ask!(self.table(skb, TableKind::Mangle, state));
-                if tracks {
+                if nats {
                     ask!(nf_nat_inet_fn(self, skb, state, |w, skb| w.table(skb, TableKind::Nat, state)));
                 }
             }
         }
         NfVerdict::Accept
+    }
+
+    /// What a reader may know of the packet's flow here.
+    pub(super) fn ct_code(&self, skb: &Skb) -> CtCode {
+        match skb.ct {
+            None => CtCode { tracked: self.ns.config.xt.needs_conntrack(), ..CtCode::default() },
+            ct => CtCode::from(self.ns.conntrack.view(ct)),
+        }
     }
 
     fn table(&mut self, skb: &mut Skb, table: TableKind, state: &HookState) -> NfVerdict {

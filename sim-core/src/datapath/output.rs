@@ -175,7 +175,9 @@ impl<T: Tracer> Walk<'_, T> {
         let mtu = if skb.forwarded { dst.mtu } else { self.path_mtu(to, dst.mtu) };
         skb.local_route = dst.kind == RouteType::Local;
         let next_hop = dst.gateway.unwrap_or(to);
-        if p.len() as u32 > mtu && !p.header.dont_fragment {
+        // what came in pieces goes out in pieces no larger
+        let mtu = if skb.frag_max > 0 { mtu.min(skb.frag_max) } else { mtu };
+        if p.len() as u32 > mtu && (!p.header.dont_fragment || skb.frag_max > 0) {
             return self.ip_do_fragment(skb, dst.oif, next_hop, mtu);
         }
         self.neigh_output(skb, dst.oif, next_hop);

@@ -57,8 +57,33 @@ impl<T: Tracer> Engine<T> {
             Ok(Applied { requests }) => self.carry_out(netns, requests, id),
             Err(e) => Err(e),
         };
+        self.forget_masqueraded(netns, before.as_ref());
         self.tell_config(netns, before.as_ref());
         result
+    }
+
+    /// Flows that borrowed an address which is gone, or a device that is down, are forgotten (masq_device_event, masq_inet_event).
+    fn forget_masqueraded(&mut self, netns: NetnsId, before: Option<&Arc<crate::linux::Config>>) {
+        let now = self.world.now;
+        let (Some(before), Some(ns)) = (before, self.world.ns(netns)) else { return };
+        if ns.conntrack.is_empty() || Arc::ptr_eq(before, &ns.config) {
+            return;
+        }
+        let mut gone: Vec<(IfIndex, Option<crate::packet::Ipv4Addr>)> = Vec::new();
+        for old in before.devices.iter().filter(|d| d.up) {
+            match ns.config.devices.get(old.index).filter(|d| d.up) {
+                None => gone.push((old.index, None)),
+                Some(new) => {
+                    let lost = old.addrs.iter().filter(|a| !new.addrs.iter().any(|b| b.local == a.local));
+                    gone.extend(lost.map(|a| (old.index, Some(a.local))));
+                }
+            }
+        }
+        if let Some(ns) = self.world.ns_mut(netns) {
+            for (dev, addr) in gone {
+                ns.conntrack.delete_masqueraded(dev, addr, now);
+            }
+        }
     }
 
     /// Tells the tracer of a configuration that is not what it was.

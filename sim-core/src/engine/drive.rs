@@ -63,7 +63,7 @@ impl<T: Tracer> Engine<T> {
                 self.walk(netns, PacketId::NONE, FlowId::NONE, |walk| match timer {
                     Timer::Neighbour(dev, addr) => walk.neigh_timer(dev, addr),
                     Timer::Tcp(socket, kind) => crate::datapath::tcp::tcp_timer(walk, socket, kind),
-                    Timer::Reassembly(_) => {}
+                    Timer::Reassembly(number) => walk.fragments_expired(number),
                 });
                 self.effects(netns, PacketId::NONE, FlowId::NONE);
             }

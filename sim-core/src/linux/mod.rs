@@ -23,6 +23,7 @@ pub mod device;
 pub mod errno;
 pub mod fdb;
 pub mod fib;
+pub mod fragment;
 pub mod hot;
 pub mod id;
 pub mod neighbour;

@@ -3,6 +3,7 @@
 use super::config::Config;
 use super::conntrack::Conntrack;
 use super::fdb::Fdb;
+use super::fragment::Fragments;
 use super::hot::HotMap;
 use super::id::{IfIndex, NetnsId, RowId};
 use super::neighbour::Neighbours;
@@ -36,6 +37,8 @@ pub struct Netns {
     pub icmp_limits: IcmpLimits,
     /// Next value of the IP identification of packets without DF.
     pub ip_id: u16,
+    /// Packets that are being put together from fragments.
+    pub fragments: Box<Fragments<Ipv4Addr>>,
     /// Path MTUs learned, by destination: (MTU, when it expires).
     pub pmtu: HotMap<Ipv4Addr, (u32, Time)>,
 }
@@ -78,6 +81,7 @@ impl Netns {
             rule_state: HotMap::default(),
             icmp_limits: IcmpLimits::default(),
             ip_id: 0,
+            fragments: Box::default(),
             pmtu: HotMap::default(),
         }
     }

@@ -72,6 +72,8 @@ pub struct Skb {
     pub socket: SocketId,
     /// Whether the routed output forwards somebody else's packet (IPSKB_FORWARDED).
     pub forwarded: bool,
+    /// Largest fragment that it was put together from, in bytes; 0 if it was whole (frag_max_size).
+    pub frag_max: u32,
     /// The route that it was sent with leads to this host: over `lo` it is not looked up again (skb_valid_dst).
     pub local_route: bool,
 }
@@ -92,6 +94,7 @@ impl Skb {
             bridge: None,
             socket: SocketId::NONE,
             forwarded: false,
+            frag_max: 0,
             local_route: false,
         }
     }

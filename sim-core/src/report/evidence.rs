@@ -161,15 +161,18 @@ impl<'r> Report<'r> {
     pub(super) fn evidence(&self, step: &Step, n: u32, frame: Option<&Frame>) -> Told {
         let ns = step.netns;
         match step.evidence {
-            Evidence::Receive { pkttype: p, copy_of, len } => {
-                let copy = copy_of.is_some().then_some(copy_of.0);
+            Evidence::Receive { pkttype: p, len, .. } => {
+                let copy = self.copy_of(n);
                 let mut fields: Fields = vec![("dir", "in".into()), ("pkttype", pkttype(p).into())];
                 fields.extend(copy.map(|c| ("copy_of", c.into())));
                 fields.push(("payload", len.into()));
                 Told::new(fields)
             }
             Evidence::Transmit { len } => {
-                Told::new(vec![("dir", "out".into()), ("pkttype", pkttype(PktType::Outgoing).into()), ("payload", len.into())])
+                let mut fields: Fields = vec![("dir", "out".into()), ("pkttype", pkttype(PktType::Outgoing).into())];
+                fields.extend(self.copy_of(n).map(|c| ("copy_of", c.into())));
+                fields.push(("payload", len.into()));
+                Told::new(fields)
             }
             Evidence::SocketSend { socket, len } => Told::new(vec![("socket", socket.0.into()), ("bytes", len.into())]),
             Evidence::Deliver { socket, len } => {
@@ -271,6 +274,7 @@ impl<'r> Report<'r> {
             }
             Evidence::FdbLookup { mac, verdict } => self.fdb_evidence(step, n, mac, verdict),
             Evidence::TtlDecrement { from, to } => Told::new(vec![("from", from.into()), ("to", to.into())]),
+            Evidence::Defrag { offset, parts } => Told::new(vec![("offset", offset.into()), ("parts", parts.into())]),
             Evidence::Fragment { mtu, parts } => Told::new(vec![("mtu", mtu.into()), ("parts", parts.into())]),
             Evidence::IcmpError { kind, code, packet } => {
                 let packet = packet.is_some().then_some(packet.0);
@@ -291,6 +295,12 @@ impl<'r> Report<'r> {
                 Told::new(vec![("reason", reason.name().into()), ("meaning", reason.meaning().into())]).verdict("drop")
             }
         }
+    }
+
+    /// The packet that the one of the step at place `n` is a copy of.
+    fn copy_of(&self, n: u32) -> Option<u32> {
+        let packet = self.index.packets.get(self.index.packet_of(n)?)?;
+        packet.copy_of.is_some().then_some(packet.copy_of.0)
     }
 
     /// What became of a packet that did not come out of the hook at step `n`.

@@ -259,6 +259,7 @@ impl Index {
                     | Evidence::FdbLookup { .. }
                     | Evidence::TtlDecrement { .. }
                     | Evidence::Fragment { .. }
+                    | Evidence::Defrag { .. }
                     | Evidence::ArpInput { .. }
                     | Evidence::Timer { .. } => hook = NOWHERE,
                 }
@@ -389,7 +390,7 @@ fn makes(evidence: &Evidence, change: &Change) -> bool {
         Evidence::NeighbourLookup { action: NeighAction::Sent, .. } | Evidence::Transmit { .. } => (true, false, false, false, false),
         Evidence::TtlDecrement { .. } => (false, true, false, false, false),
         Evidence::NatRewrite { source, .. } => (false, false, *source, !*source, true),
-        Evidence::Fragment { .. } => (false, false, false, false, true),
+        Evidence::Fragment { .. } | Evidence::Defrag { .. } => (false, false, false, false, true),
         Evidence::NeighbourLookup { action: NeighAction::Queued | NeighAction::Dropped, .. }
         | Evidence::Receive { .. }
         | Evidence::SocketSend { .. }

@@ -61,6 +61,7 @@ kinds! {
     FdbLookup "fdb-lookup" 'b' ["mac", "action", "port", "row", "made_by", "lost"] "a bridge looked for the port of a hardware address",
     TtlDecrement "ttl-decrement" 'r' ["from", "to"] "the time to live was lowered",
     Fragment "fragment" 'r' ["mtu", "parts"] "the packet was cut",
+    Defrag "defrag" 'r' ["offset", "parts"] "a fragment waits for the others of its packet, or was the last of them",
     IcmpError "icmp-error" '!' ["type", "code", "name", "packet"] "an ICMP error was made about the packet",
     ArpInput "arp-input" 'a' ["op", "target", "answered"] "an ARP packet was looked at",
     Timer "timer" 't' ["timer"] "a timer fired",
@@ -91,6 +92,7 @@ impl Kind {
             Evidence::FdbLookup { .. } => Kind::FdbLookup,
             Evidence::TtlDecrement { .. } => Kind::TtlDecrement,
             Evidence::Fragment { .. } => Kind::Fragment,
+            Evidence::Defrag { .. } => Kind::Defrag,
             Evidence::IcmpError { .. } => Kind::IcmpError,
             Evidence::ArpInput { .. } => Kind::ArpInput,
             Evidence::Timer { .. } => Kind::Timer,
@@ -119,7 +121,7 @@ pub fn layer(evidence: &Evidence) -> &'static str {
         Evidence::ConntrackLookup { .. } | Evidence::ConntrackConfirm { .. } => "conntrack",
         Evidence::NatBind { .. } | Evidence::NatRewrite { .. } => "nat",
         Evidence::FdbLearn { .. } | Evidence::FdbLookup { .. } => "bridge",
-        Evidence::TtlDecrement { .. } | Evidence::Fragment { .. } => "ip",
+        Evidence::TtlDecrement { .. } | Evidence::Fragment { .. } | Evidence::Defrag { .. } => "ip",
         Evidence::IcmpError { .. } => "icmp",
         Evidence::ArpInput { .. } => "arp",
         Evidence::Timer { timer } => match timer {
@@ -197,6 +199,7 @@ pub fn kernel(evidence: &Evidence, protocol: Option<Protocol>) -> &'static str {
         Evidence::FdbLookup { .. } => "br_fdb_find_rcu",
         Evidence::TtlDecrement { .. } => "ip_decrease_ttl",
         Evidence::Fragment { .. } => "ip_do_fragment",
+        Evidence::Defrag { .. } => "ip_defrag",
         Evidence::IcmpError { .. } => "__icmp_send",
         Evidence::ArpInput { .. } => "arp_process",
         Evidence::Timer { timer } => match timer {

@@ -101,6 +101,7 @@ impl Report<'_> {
             | Evidence::FdbLearn { .. }
             | Evidence::TtlDecrement { .. }
             | Evidence::Fragment { .. }
+            | Evidence::Defrag { .. }
             | Evidence::IcmpError { .. }
             | Evidence::ArpInput { .. }
             | Evidence::Timer { .. }

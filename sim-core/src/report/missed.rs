@@ -88,6 +88,22 @@ impl Report<'_> {
                 reached: true,
             });
         }
+        let Evidence::Rule { at: RuleAt::Rule(won), verdict, .. } = step.evidence else { return Some(out) };
+        if matches!(verdict, Verdict::Continue | Verdict::Jump) {
+            return Some(out);
+        }
+        for (i, rule) in rules.rules.iter().enumerate().skip(usize::from(won) + 1) {
+            out.push(Loser {
+                table: format!("{} {}", table.name(), rules.name),
+                number: i as u32 + 1,
+                row: rows::rule(config, tables, rules, rule),
+                field: "order",
+                wanted: "reached".to_owned(),
+                seen: format!("rule {} decided", won + 1),
+                made_by: self.provenance(config, rule.source).text,
+                reached: false,
+            });
+        }
         Some(out)
     }
 

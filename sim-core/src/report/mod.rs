@@ -15,6 +15,7 @@ pub mod evidence;
 pub mod headers;
 pub mod hops;
 pub mod index;
+pub mod json;
 pub mod kind;
 pub mod losers;
 mod missed;

@@ -1,22 +1,176 @@
 //! What this floor says of real runs.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
-use super::tests_world::{Lab, info};
+use super::tests_world::{Lab, info, ip};
 use super::*;
+use crate::engine::Run;
+use crate::linux::netfilter::spec::{AddrMatch, IfMatch, ProtoMatch};
+use crate::linux::netfilter::targets::Dnat;
+use crate::linux::netfilter::{Policy, RuleSpec, TableKind, Target};
+use crate::packet::Protocol;
 
-fn text(run: &crate::engine::Run, detail: Detail) -> String {
-    let report = Report::new(run);
-    print(&text::document(&report, &info(), detail, None), 80, &PlainStyle)
+fn text(run: &Run, detail: Detail, only: Option<&str>) -> String {
+    print(&text::document(&Report::new(run), &info(), detail, only), 80, &PlainStyle)
 }
 
-#[test]
-fn show() {
+fn pings() -> Run {
     let mut lab = Lab::host_gw();
     let c = lab.client;
     lab.ping("ping", c, "10.244.1.3");
     lab.tcp("tcp", c, "10.244.1.3", 80);
     lab.ping("nowhere", c, "10.168.0.77");
-    let run = lab.run();
+    lab.run()
+}
+
+/// A Service's address, a rule that is passed over and a rule that drops.
+fn filtered() -> Run {
+    let mut lab = Lab::host_gw();
+    let (a, c) = (lab.node_a, lab.client);
+    let tcp = Some(ProtoMatch { protocol: Protocol::TCP, invert: false });
+    let mut dnat = Dnat::default();
+    dnat.range.addrs = Some((ip("10.244.1.3"), ip("10.244.1.3")));
+    dnat.range.ports = Some((80, 80));
+    let service = RuleSpec { dst: AddrMatch::host(ip("10.96.0.10")), protocol: tcp, target: Target::Dnat(dnat), ..RuleSpec::default() };
+    lab.rule(a, TableKind::Nat, "PREROUTING", service);
+    let other = RuleSpec { dst: AddrMatch::prefix("10.244.9.0/24".parse().unwrap()), target: Target::Drop, ..RuleSpec::default() };
+    lab.rule(a, TableKind::Filter, "FORWARD", other);
+    let icmp = Some(ProtoMatch { protocol: Protocol::ICMP, invert: false });
+    let drop = RuleSpec { iif: Some(IfMatch::named("cni0")), protocol: icmp, target: Target::Drop, ..RuleSpec::default() };
+    lab.rule(a, TableKind::Filter, "FORWARD", drop);
+    lab.policy(a, "FORWARD", Policy::Accept);
+    lab.ping("dropped", c, "10.244.1.3");
+    lab.tcp("service", c, "10.96.0.10", 8080);
+    lab.run()
+}
+
+#[test]
+fn show() {
+    let run = if std::env::var("F").is_ok() { filtered() } else { pings() };
     let detail = std::env::var("D").unwrap_or_default().parse().unwrap_or(Detail::Hops);
-    println!("{}", text(&run, detail));
+    println!("{}", text(&run, detail, None));
+}
+
+#[test]
+fn show_json() {
+    println!("{}", json::text(&Report::new(&filtered()), &info(), Detail::All, None));
+}
+
+const FORMAT: &str = include_str!("../../../docs/trace-format.md");
+
+fn keys(j: &serde_json::Value, under_tables: bool, out: &mut std::collections::BTreeSet<String>) {
+    match j {
+        serde_json::Value::Object(m) => {
+            for (k, v) in m {
+                // the keys below a table are namespaces
+                if !under_tables {
+                    out.insert(k.clone());
+                }
+                keys(v, matches!(k.as_str(), "conntrack" | "neighbours" | "fdb"), out);
+            }
+        }
+        serde_json::Value::Array(a) => a.iter().for_each(|v| keys(v, under_tables, out)),
+        _ => {}
+    }
+}
+
+#[test]
+fn every_key_of_the_document_is_described() {
+    let mut found = std::collections::BTreeSet::new();
+    for run in [pings(), filtered()] {
+        let text = json::text(&Report::new(&run), &info(), Detail::All, None);
+        keys(&serde_json::from_str(&text).unwrap(), false, &mut found);
+    }
+    for k in Kind::ALL {
+        found.insert(k.name().to_owned());
+        found.extend(k.fields().iter().map(|f| (*f).to_owned()));
+    }
+    assert!(found.len() > 100, "{}", found.len());
+    let missing: Vec<&String> = found.iter().filter(|k| !FORMAT.contains(&format!("`{k}`"))).collect();
+    assert!(missing.is_empty(), "docs/trace-format.md says nothing of {missing:?}");
+}
+
+#[test]
+fn evidence_has_no_field_that_its_kind_does_not_list() {
+    for run in [pings(), filtered()] {
+        let report = Report::new(&run);
+        for v in report.steps() {
+            for (name, _) in &v.evidence {
+                assert!(v.kind.fields().contains(name), "{} has `{name}`", v.kind.name());
+            }
+        }
+    }
+}
+
+#[test]
+fn the_document_follows_the_contract() {
+    let run = filtered();
+    let text = json::text(&Report::new(&run), &info(), Detail::All, None);
+    let d: serde_json::Value = serde_json::from_str(&text).unwrap();
+    assert_eq!(d["schema"], "packetwalk.trace/1");
+    let top: Vec<&String> = d.as_object().unwrap().keys().collect();
+    assert_eq!(top, ["schema", "scenario", "flows", "background", "events", "tables"]);
+    let steps: Vec<&serde_json::Value> = d["flows"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .flat_map(|f| f["packets"].as_array().unwrap())
+        .flat_map(|p| p["steps"].as_array().unwrap())
+        .collect();
+    let dropped = steps.iter().find(|s| s["verdict"] == "DROP" && s["kind"] == "rule").unwrap();
+    assert_eq!(dropped["evidence"]["table"], "filter");
+    assert_eq!(dropped["evidence"]["chain"], "FORWARD");
+    assert_eq!(dropped["evidence"]["rule"], 2);
+    let missed = &dropped["evidence"]["missed"][0];
+    assert_eq!(
+        [&missed["rule"], &missed["match"], &missed["wanted"], &missed["seen"]],
+        [&serde_json::json!(1), &serde_json::json!("destination"), &serde_json::json!("10.244.9.0/24"), &serde_json::json!("10.244.1.3"),]
+    );
+    let dnat = steps.iter().find(|s| s["kind"] == "nat-rewrite").unwrap();
+    let changed: Vec<&str> = dnat["changed"].as_array().unwrap().iter().map(|c| c["field"].as_str().unwrap()).collect();
+    assert_eq!(changed, ["ipv4.dst", "ipv4.checksum", "tcp.dport", "tcp.checksum"]);
+    let hook = steps
+        .iter()
+        .find(|s| {
+            s["kind"] == "hook"
+                && s["evidence"]["before"]["dst"] == "10.96.0.10"
+                && s["netns"] == "node-a"
+                && s["evidence"]["family"] == "ip"
+        })
+        .unwrap();
+    assert_eq!(hook["evidence"]["after"]["dst"], "10.244.1.3");
+    assert_eq!(hook["evidence"]["ct"], serde_json::json!({"state": "new", "dir": "orig", "status": ["dnat", "dnat-done"]}));
+    let numbers: Vec<u64> = steps.iter().map(|s| s["n"].as_u64().unwrap()).collect();
+    let mut sorted = numbers.clone();
+    sorted.sort_unstable();
+    sorted.dedup();
+    assert_eq!(sorted.len(), numbers.len(), "a step stands once");
+    // no rows that lost without being asked for
+    let plain = json::text(&Report::new(&run), &info(), Detail::Steps, None);
+    assert!(!plain.contains("\"missed\"") && !plain.contains("\"lost\""));
+}
+
+#[test]
+fn a_change_stands_in_one_step_and_the_headers_join_up() {
+    for run in [pings(), filtered()] {
+        let report = Report::new(&run);
+        for place in 0..report.index.packets.len() {
+            for pair in report.index.steps_at(place).windows(2) {
+                assert_eq!(report.index.versions(pair[0]).1, report.index.versions(pair[1]).0, "steps {pair:?}");
+            }
+        }
+        for v in report.steps() {
+            match v.kind {
+                Kind::TtlDecrement => assert!(v.changes("ipv4.ttl"), "step {}", v.n),
+                Kind::NatRewrite => assert!(v.changes("ipv4.dst") || v.changes("ipv4.src"), "step {}", v.n),
+                Kind::NeighbourLookup | Kind::Transmit => assert!(v.changed.iter().all(|c| c.field.starts_with("eth.")), "step {}", v.n),
+                _ => assert!(v.changed.is_empty(), "step {} ({}) changes {:?}", v.n, v.kind.name(), v.changed),
+            }
+        }
+    }
+}
+
+#[test]
+fn the_same_run_gives_the_same_bytes() {
+    let (a, b) = (filtered(), filtered());
+    assert_eq!(json::text(&Report::new(&a), &info(), Detail::All, None), json::text(&Report::new(&b), &info(), Detail::All, None));
 }

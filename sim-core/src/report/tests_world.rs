@@ -14,7 +14,9 @@ use crate::engine::flow::SendOptions;
 use crate::engine::flows::{Agenda, Commands};
 use crate::engine::guard::Storm;
 use crate::engine::{Engine, FlowKind, FlowSpec, LinkProps, Run, Start, World};
+use crate::linux::netfilter::{Policy, RuleSpec, TableKind};
 use crate::linux::op::route::HopSpec;
+use crate::linux::op::xtables::{XtCommand, XtOp};
 use crate::linux::op::{AddrOp, BridgeSet, LinkKind, LinkOp, LinkSet, NewLink, RouteOp, RouteSpec, RouteVerb};
 use crate::linux::{FlowId, NetnsId, Op};
 use crate::packet::{Bytes, Ipv4Addr, Mac, Prefix};
@@ -132,6 +134,16 @@ impl Lab {
         let hops = vec![HopSpec { via: via.map(ip), ..HopSpec::default() }];
         let route = Box::new(RouteSpec { hops, ..RouteSpec::to(prefix.parse().unwrap()) });
         self.op(ns, Op::Route(RouteOp::One { verb: RouteVerb::Add, route }), "flanneld");
+    }
+
+    pub(super) fn rule(&mut self, ns: NetnsId, table: TableKind, chain: &str, spec: RuleSpec) {
+        let command = XtCommand::Append(chain.into(), Arc::new(spec));
+        self.op(ns, Op::Xtables(XtOp::Command { table, command }), "kube-proxy");
+    }
+
+    pub(super) fn policy(&mut self, ns: NetnsId, chain: &str, policy: Policy) {
+        let command = XtCommand::Policy(chain.into(), policy);
+        self.op(ns, Op::Xtables(XtOp::Command { table: TableKind::Filter, command }), "admin");
     }
 
     fn flow(&mut self, name: &str, from: NetnsId, kind: FlowKind, options: SendOptions) {

@@ -12,6 +12,8 @@ use super::paths::{Direction, Member, PacketRole};
 use super::view::{Report, StepView};
 use super::words::{self, outcome};
 use super::{Detail, Kind, ScenarioInfo, time};
+use crate::engine::guard::Storm;
+use crate::linux::hot::HotMap;
 use crate::linux::{FlowId, PacketId, Time};
 use crate::trace::{EventKind, StepId};
 
@@ -41,7 +43,22 @@ pub fn document(report: &Report<'_>, info: &ScenarioInfo, detail: Detail, only: 
         doc.append(events(report, &mut told, None, Time::NEVER));
         doc.append(background(report, detail));
     }
+    if let Some(storm) = &report.run.storm {
+        doc.gap();
+        doc.para(0, Line::of(Role::Bad, storm_words(report, storm)));
+    }
     doc
+}
+
+/// Why a run was stopped: the loop that frames went round in.
+pub(super) fn storm_words(report: &Report<'_>, storm: &Storm) -> String {
+    let at = time::span(storm.at.since(report.run.start.now));
+    if storm.ring.is_empty() {
+        return format!("Stopped at {at}: too much happened, and no loop was found.");
+    }
+    let places: Vec<String> =
+        storm.ring.iter().map(|(ns, dev)| format!("{} {}", report.label(*ns), report.dev(*ns, *dev, u32::MAX))).collect();
+    format!("Stopped at {at}: frames go round and round between {}.", places.join(", "))
 }
 
 /// Commands and controllers that worked before the step `until`, from the `told`th event on.
@@ -93,7 +110,7 @@ pub fn flow(report: &Report<'_>, id: FlowId, detail: Detail) -> Doc {
         .and(Role::Place, report.label(record.spec.from))
         .and(Role::Plain, format!(" {}", outcome::title(record)));
     doc.heading(1, 0, title, Line::of(good, outcome::ending(record.outcome.ending)));
-    let teller = Teller { report, detail, members: report.members(id), began: record.began };
+    let teller = Teller::new(report, detail, id, record.began);
     let mut parts: Vec<(u32, Part<'_>)> = Vec::new();
     for m in &teller.members {
         if matches!(m.role, PacketRole::Traffic | PacketRole::Again(_) | PacketRole::Error) || teller.parent(m).is_none() {
@@ -124,8 +141,8 @@ pub fn flow(report: &Report<'_>, id: FlowId, detail: Detail) -> Doc {
 /// The packets that no flow caused.
 fn background(report: &Report<'_>, detail: Detail) -> Doc {
     let mut doc = Doc::new();
-    let members = report.members(FlowId::NONE);
-    let shown: Vec<&Member> = members.iter().filter(|m| !report.hidden(m.origin)).collect();
+    let teller = Teller::new(report, detail, FlowId::NONE, report.run.start.now);
+    let shown: Vec<&Member> = teller.members.iter().filter(|m| !report.hidden(m.origin)).collect();
     if shown.is_empty() {
         return doc;
     }
@@ -137,7 +154,6 @@ fn background(report: &Report<'_>, detail: Detail) -> Doc {
         return doc;
     }
     doc.heading(1, 0, Line::of(Role::Title, "background"), Line::new());
-    let teller = Teller { report, detail, members, began: report.run.start.now };
     let mut ways = Vec::new();
     for m in &teller.members {
         if !report.hidden(m.origin) && (teller.parent(m).is_none() || !matches!(m.role, PacketRole::Arp | PacketRole::Copy)) {
@@ -156,14 +172,29 @@ struct Teller<'a, 'r> {
     report: &'a Report<'r>,
     detail: Detail,
     members: Vec<Member>,
+    by_id: HotMap<PacketId, u32>,
     began: Time,
 }
 
-impl Teller<'_, '_> {
+/// Packets nested deeper than this are not followed: frames that circle would nest without end.
+const DEPTH: u8 = 8;
+/// More packets than this under one packet are counted, not shown.
+const ASIDES: usize = 40;
+
+impl<'a, 'r> Teller<'a, 'r> {
+    fn new(report: &'a Report<'r>, detail: Detail, flow: FlowId, began: Time) -> Self {
+        let members = report.members(flow);
+        let mut by_id = HotMap::default();
+        for (i, m) in members.iter().enumerate() {
+            by_id.insert(m.packet.id, i as u32);
+        }
+        Teller { report, detail, members, by_id, began }
+    }
+
     /// The packet of this flow under which `m` is told.
     fn parent(&self, m: &Member) -> Option<PacketId> {
         let id = if m.packet.copy_of.is_some() { m.packet.copy_of } else { m.packet.caused_by };
-        self.members.iter().any(|p| p.packet.id == id).then_some(id)
+        self.by_id.contains(&id).then_some(id)
     }
 
     fn since(&self, at: Time) -> Line {
@@ -172,9 +203,12 @@ impl Teller<'_, '_> {
 
     /// ARP packets and copies that `packet` caused, with the step before which each began.
     fn children(&self, packet: PacketId) -> Vec<(u32, &Member)> {
-        self.members
+        let places = self.report.index.place(packet).map_or(&[][..], |p| self.report.index.caused_by(p));
+        places
             .iter()
-            .filter(|m| matches!(m.role, PacketRole::Arp | PacketRole::Copy) && self.parent(m) == Some(packet))
+            .filter_map(|p| self.by_id.get(&self.report.index.packets.get(*p as usize)?.id))
+            .filter_map(|i| self.members.get(*i as usize))
+            .filter(|m| matches!(m.role, PacketRole::Arp | PacketRole::Copy))
             .filter_map(|m| Some((*self.report.steps_of(m.packet.id).first()?, m)))
             .collect()
     }
@@ -267,18 +301,23 @@ impl Teller<'_, '_> {
 
     fn hop_lines(&self, hops: &[Hop], facts: &[Vec<Line>], children: &[(u32, &Member)], doc: &mut Doc) {
         let mut next = 0;
+        if children.len() > ASIDES {
+            doc.para(3, Line::of(Role::Muted, format!("{} packets came of it; {ASIDES} are shown", children.len())));
+        }
         for (i, (hop, f)) in hops.iter().zip(facts).enumerate() {
             self.hop_line(i + 1, hop, f, doc);
             let until = hops.get(i + 1).and_then(|h| h.steps.first()).copied().unwrap_or(u32::MAX);
             while let Some((_, child)) = children.get(next).filter(|(n, _)| *n < until) {
-                self.aside(child, 3, doc);
+                if next < ASIDES {
+                    self.aside(child, 3, 0, doc);
+                }
                 next += 1;
             }
         }
     }
 
     /// A caused packet in a line or two, and what it caused.
-    fn aside(&self, m: &Member, indent: u8, doc: &mut Doc) {
+    fn aside(&self, m: &Member, indent: u8, depth: u8, doc: &mut Doc) {
         let way = self.report.way(m.packet.id);
         let last = self.report.steps_of(m.packet.id).last().and_then(|n| self.report.step(StepId(*n)));
         let mut line = self.since(m.at);
@@ -299,8 +338,13 @@ impl Teller<'_, '_> {
             }
         }
         doc.para(indent, line);
-        for (_, child) in self.children(m.packet.id) {
-            self.aside(child, indent + u8::from(child.role == PacketRole::Copy), doc);
+        let children = self.children(m.packet.id);
+        let shown = if depth < DEPTH { ASIDES >> depth } else { 0 };
+        for (_, child) in children.iter().take(shown) {
+            self.aside(child, indent + u8::from(child.role == PacketRole::Copy), depth + 1, doc);
+        }
+        if children.len() > shown {
+            doc.para(indent + 1, Line::of(Role::Muted, format!("... and {} more packets of that kind", children.len() - shown)));
         }
     }
 
@@ -320,7 +364,11 @@ impl Teller<'_, '_> {
                 }
                 let until = hop.steps.get(k + 1).or_else(|| hops.get(i + 1).and_then(|h| h.steps.first())).copied().unwrap_or(u32::MAX);
                 while let Some((_, child)) = children.get(next).filter(|(c, _)| *c < until) {
-                    self.nested(child, indent + 2, doc);
+                    if next < ASIDES && indent < 2 * DEPTH {
+                        self.nested(child, indent + 2, doc);
+                    } else {
+                        doc.para(indent + 2, Line::of(Role::Muted, format!("packet {} is not followed further", child.packet.id.0)));
+                    }
                     next += 1;
                 }
             }
@@ -334,7 +382,7 @@ impl Teller<'_, '_> {
             .and(Role::Packet, birth.as_ref().map(words::packet::title).unwrap_or_default());
         doc.heading(2, indent, title, self.since(m.at));
         let hops = self.report.hops(m.packet.id);
-        self.steps(m.packet.id, &hops, indent.min(8), doc);
+        self.steps(m.packet.id, &hops, indent, doc);
     }
 
     fn loose(&self, n: u32, doc: &mut Doc) {

@@ -121,6 +121,11 @@ impl<'r> Report<'r> {
         self.len() == 0
     }
 
+    /// Nanoseconds on the scenario's clock, which starts when the world has settled.
+    pub fn clock(&self, at: Time) -> u64 {
+        at.0.saturating_sub(self.run.start.now.0)
+    }
+
     /// The steps of a packet, in order.
     pub fn steps_of(&self, packet: PacketId) -> &[u32] {
         self.index.place(packet).map_or(&[], |p| self.index.steps_at(p))

@@ -308,6 +308,13 @@ pub enum Evidence {
         /// How many parts.
         parts: u16,
     },
+    /// A fragment waits for the others of its packet, or was the last of them.
+    Defrag {
+        /// Its offset in bytes.
+        offset: u16,
+        /// How many were put together; 0 if it waits.
+        parts: u16,
+    },
     /// An ICMP error was made about the packet.
     IcmpError {
         /// Type.

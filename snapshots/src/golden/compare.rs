@@ -158,7 +158,14 @@ fn by_namespace(rows: &[Map<String, Value>]) -> IndexMap<String, Vec<&Map<String
     out
 }
 
-fn rows(golden: &Golden, what: &str, g: &[Map<String, Value>], o: &[Map<String, Value>], ignore: &[&str], names: &mut Renaming) -> Option<Difference> {
+fn rows(
+    golden: &Golden,
+    what: &str,
+    g: &[Map<String, Value>],
+    o: &[Map<String, Value>],
+    ignore: &[&str],
+    names: &mut Renaming,
+) -> Option<Difference> {
     let (gs, os) = (by_namespace(g), by_namespace(o));
     let none = Vec::new();
     let mut found: Option<(usize, Difference)> = None;
@@ -169,17 +176,22 @@ fn rows(golden: &Golden, what: &str, g: &[Map<String, Value>], o: &[Map<String, 
             let d = match (gr.get(i), or.get(i)) {
                 (Some(g), Some(o)) if what == "hooks" => hooks(&at, g, o, names),
                 (Some(g), Some(o)) => object(&at, g, o, ignore, names),
-                (Some(g), None) => {
-                    Some(Difference { at, golden: Value::Object((*g).clone()).to_string(), ours: format!("nothing: {} {what} in all", or.len()) })
-                }
-                (None, Some(o)) => {
-                    Some(Difference { at, golden: format!("nothing: {} {what} in all", gr.len()), ours: Value::Object((*o).clone()).to_string() })
-                }
+                (Some(g), None) => Some(Difference {
+                    at,
+                    golden: Value::Object((*g).clone()).to_string(),
+                    ours: format!("nothing: {} {what} in all", or.len()),
+                }),
+                (None, Some(o)) => Some(Difference {
+                    at,
+                    golden: format!("nothing: {} {what} in all", gr.len()),
+                    ours: Value::Object((*o).clone()).to_string(),
+                }),
                 (None, None) => None,
             };
             if let Some(d) = d {
                 // the earliest difference in the golden's own order is the one to look at
-                let order = gr.get(i).and_then(|r| r.get("n").or_else(|| r.get("step"))).and_then(Value::as_u64).unwrap_or(u64::MAX) as usize;
+                let order =
+                    gr.get(i).and_then(|r| r.get("n").or_else(|| r.get("step"))).and_then(Value::as_u64).unwrap_or(u64::MAX) as usize;
                 if found.as_ref().is_none_or(|(best, _)| order < *best) {
                     found = Some((order, d));
                 }
@@ -231,9 +243,15 @@ fn relax_returns(g: &[Map<String, Value>], o: &[Map<String, Value>]) -> Vec<Map<
             let ours = os.get(&ns).and_then(|r| r.get(i));
             if let (Some(Value::Array(hooks)), Some(Value::Array(our_hooks))) = (row.get_mut("hooks"), ours.and_then(|o| o.get("hooks"))) {
                 for (h, oh) in hooks.iter_mut().zip(our_hooks) {
-                    let (Some(Value::Array(rules)), Some(Value::Array(our_rules))) = (h.get_mut("rules"), oh.get("rules")) else { continue };
+                    let (Some(Value::Array(rules)), Some(Value::Array(our_rules))) = (h.get_mut("rules"), oh.get("rules")) else {
+                        continue;
+                    };
                     for (r, or) in rules.iter_mut().zip(our_rules) {
-                        if r.get(2) == Some(&Value::from("end")) && r.get(3) == Some(&Value::from("return")) && or.get(3) == r.get(3) && or.get(1) == r.get(1) {
+                        if r.get(2) == Some(&Value::from("end"))
+                            && r.get(3) == Some(&Value::from("return"))
+                            && or.get(3) == r.get(3)
+                            && or.get(1) == r.get(1)
+                        {
                             *r = or.clone();
                         }
                     }

@@ -316,7 +316,12 @@ impl Observer<'_> {
                     let name = format!("{}/{}", family.name(), hook.name());
                     let packet = self.root(s.packet);
                     let known = groups.iter().rposition(|g| g.netns == s.netns && g.packet == packet);
-                    let last = known.and_then(|i| groups[i].hooks.last()).and_then(|h| h.get("hook")).and_then(Value::as_str).unwrap_or("").to_owned();
+                    let last = known
+                        .and_then(|i| groups[i].hooks.last())
+                        .and_then(|h| h.get("hook"))
+                        .and_then(Value::as_str)
+                        .unwrap_or("")
+                        .to_owned();
                     let goes_on = match name.as_str() {
                         "bridge/prerouting" | "ip/output" => false,
                         "ip/prerouting" => last == "bridge/prerouting" || last == "bridge/input",
@@ -365,7 +370,12 @@ impl Observer<'_> {
         for (i, g) in groups.into_iter().enumerate() {
             let own = |s: &Step| s.netns == g.netns && self.root(s.packet) == g.packet;
             let frame = if g.outgoing {
-                steps.iter().enumerate().skip(g.first).find(|(_, s)| own(s) && matches!(s.evidence, Evidence::Transmit { .. })).map(|(n, _)| n)
+                steps
+                    .iter()
+                    .enumerate()
+                    .skip(g.first)
+                    .find(|(_, s)| own(s) && matches!(s.evidence, Evidence::Transmit { .. }))
+                    .map(|(n, _)| n)
             } else {
                 // the port's frame, which comes before the bridge's own
                 let mut found = None;
@@ -451,7 +461,9 @@ impl Observer<'_> {
                 continue;
             }
             match w.split_once('=') {
-                Some((k @ ("sport" | "dport"), v)) => out.push(format!("{k}={}", v.parse().map_or_else(|_| v.to_owned(), |p| self.port_text(p)))),
+                Some((k @ ("sport" | "dport"), v)) => {
+                    out.push(format!("{k}={}", v.parse().map_or_else(|_| v.to_owned(), |p| self.port_text(p))))
+                }
                 _ => out.push((*w).to_owned()),
             }
         }

@@ -105,6 +105,10 @@ pub fn of(o: &Observer<'_>, f: &FlowRecord, udp: bool) -> Map<String, Value> {
 
 /// Milliseconds as a JSON number of seconds, written as the golden writes it (0.8, 4).
 fn tenths(ms: u64) -> Value {
-    let text = if ms.is_multiple_of(1000) { (ms / 1000).to_string() } else { format!("{}.{}", ms / 1000, format!("{:03}", ms % 1000).trim_end_matches('0')) };
+    let text = if ms.is_multiple_of(1000) {
+        (ms / 1000).to_string()
+    } else {
+        format!("{}.{}", ms / 1000, format!("{:03}", ms % 1000).trim_end_matches('0'))
+    };
     serde_json::from_str(&text).unwrap_or(Value::Null)
 }

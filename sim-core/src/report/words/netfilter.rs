@@ -71,7 +71,7 @@ pub(super) fn rule(v: &StepView<'_>, table: TableKind, at: RuleAt, verdict: Verd
     let (place, what) = match at {
         RuleAt::Rule(i) => {
             let place = format!("{table} {chain} rule {}", i + 1, table = table.name());
-            (place.clone(), Line::plain(format!("{place}: ")).and(Role::Won, text))
+            (place.clone(), Line::plain(format!("{place}: ")).and(Role::Won, &text))
         }
         RuleAt::Policy => {
             let place = format!("{} {chain} policy", table.name());
@@ -93,9 +93,10 @@ pub(super) fn rule(v: &StepView<'_>, table: TableKind, at: RuleAt, verdict: Verd
         (RuleAt::Policy | RuleAt::End, _) => "",
     };
     let short = match verdict {
-        Verdict::Drop | Verdict::Stolen => {
-            Line::plain(format!("{place}: ")).and(Role::Bad, if said == "STOLEN" { "REJECT" } else { "DROP" })
+        Verdict::Drop | Verdict::Stolen if matches!(at, RuleAt::Rule(_)) => {
+            Line::plain(format!("{}: ", table.name())).and(Role::Won, &text).and(Role::Plain, " matches")
         }
+        Verdict::Drop | Verdict::Stolen => Line::plain(format!("{place}: ")).and(Role::Bad, &said),
         Verdict::Accept | Verdict::Jump | Verdict::Goto | Verdict::Return | Verdict::Continue => Line::new(),
     };
     Words::new(what).short(short).why(why)
@@ -112,7 +113,8 @@ pub(super) fn conntrack_lookup(v: &StepView<'_>, id: Option<CtId>, created: bool
     if id.is_none() {
         return Words::new(Line::of(Role::Bad, "INVALID").and(Role::Plain, ": the packet belongs to no flow and cannot begin one"));
     }
-    let flow = told(v, "original").map(|t| format!(" {t}")).unwrap_or_default();
+    let own = || Some(format!("{} > {}", v.field("ipv4.src")?, v.field("ipv4.dst")?));
+    let flow = told(v, "original").or_else(own).map(|t| format!(" {t}")).unwrap_or_default();
     let what = if created {
         Line::of(Role::Won, "NEW").and(Role::Plain, format!(": no entry fits, so one is made:{flow}"))
     } else {
@@ -142,10 +144,12 @@ pub(super) fn conntrack_confirm(v: &StepView<'_>) -> Words {
 
 pub(super) fn nat_bind(v: &StepView<'_>, asked: bool, source: bool, addr: Ipv4Addr, port: u16) -> Words {
     let side = if source { "source" } else { "destination" };
+    // what stands in the port's place of an ICMP query is its identifier
+    let end = if v.field("protocol").as_deref() == Some("icmp") || port == 0 { addr.to_string() } else { format!("{addr}:{port}") };
     if !asked {
-        return Words::new(Line::plain(format!("no rule asks for another {side}: it stays {addr}:{port} for the whole flow")));
+        return Words::new(Line::plain(format!("no rule asks for another {side}: it stays {end} for the whole flow")));
     }
-    let what = Line::plain(format!("the flow's {side} becomes ")).and(Role::Won, format!("{addr}:{port}"));
+    let what = Line::plain(format!("the flow's {side} becomes ")).and(Role::Won, end);
     let rule = v.row.clone().unwrap_or_default();
     let words = Words::new(what);
     if rule.is_empty() { words } else { words.why(format!("Asked for by {rule}")) }

@@ -121,6 +121,16 @@ pub(super) fn ttl(from: u8, to: u8) -> Words {
     Words::new(line.clone()).short(line).why("Each router takes one off, so that a packet cannot go round for ever.")
 }
 
+/// A fragment waits, or the whole is there.
+pub(super) fn defrag(offset: u16, parts: u16) -> Words {
+    if parts == 0 {
+        let line = Line::plain(format!("the fragment at offset {offset} waits for the others of its packet"));
+        return Words::new(line.clone()).short(line).why("Only the whole packet has ports that can be looked at.");
+    }
+    let line = Line::plain(format!("{parts} fragments put together"));
+    Words::new(line.clone()).short(line).why("All parts are here: the packet is whole again.")
+}
+
 pub(super) fn fragment(mtu: u32, parts: u16) -> Words {
     let line = Line::plain(format!("cut into {parts} parts to fit an MTU of {mtu} bytes"));
     Words::new(line.clone()).short(line).why("DF is not set, so it may be cut; the destination puts the parts together.")
