@@ -25,6 +25,8 @@ pub struct Names {
     pub hosts: Vec<Name>,
     /// Nodes.
     pub nodes: Vec<Name>,
+    /// Gateways to the internet, which are hosts that nobody writes down.
+    pub gateways: Vec<String>,
     /// Network namespaces of hosts.
     pub netns: Vec<Name>,
     /// Pods.
@@ -116,6 +118,12 @@ impl Names {
                 self.host_names.extend(pairs.iter().filter_map(|(k, _)| Some(k.as_str()?.to_owned())));
             }
         }
+        let networks = list(&["networks"]);
+        let with: Vec<&Node> = networks.iter().filter(|n| n.get("internet_gateway").is_some()).collect();
+        for n in &with {
+            let network = n.get("name").and_then(Node::as_str).unwrap_or_default();
+            self.gateways.push(crate::assemble::gateway::name(network, with.len() == 1));
+        }
         self.open |= !list(&["cluster", "manifests"]).is_empty();
         self.load_balancer |= root.get("cluster").and_then(|c| c.get("load_balancer")).is_some();
         if here {
@@ -145,7 +153,7 @@ impl Names {
     }
 
     fn has_host(&self, name: &str) -> bool {
-        self.hosts.iter().chain(&self.nodes).any(|h| h.name == name)
+        self.hosts.iter().chain(&self.nodes).any(|h| h.name == name) || self.gateways.iter().any(|g| g == name)
     }
 
     /// The place that `text` names.
@@ -210,6 +218,7 @@ impl Names {
     /// Everything that may stand for a place.
     pub fn places(&self) -> Vec<String> {
         let mut out: Vec<String> = self.hosts.iter().chain(&self.nodes).map(|n| n.name.clone()).collect();
+        out.extend(self.gateways.iter().cloned());
         out.extend(self.netns.iter().map(|n| format!("{}/{}", n.of, n.name)));
         out.extend(self.pods.iter().map(|p| Place::Pod(p.of.clone(), p.name.clone()).label()));
         out.extend(self.deployments.iter().map(|d| Place::Pod(d.of.clone(), format!("{}-1", d.name)).label()));
@@ -243,7 +252,8 @@ pub fn listed<S: AsRef<str>>(all: &[S]) -> String {
 
 pub(super) fn check(s: &mut Subject<'_>) {
     let n = s.names;
-    let machines: Vec<Name> = n.hosts.iter().chain(&n.nodes).cloned().collect();
+    let gateways = n.gateways.iter().map(|g| Name { of: String::new(), name: g.clone(), span: None });
+    let machines: Vec<Name> = gateways.chain(n.hosts.iter().chain(&n.nodes).cloned()).collect();
     for (what, list) in [
         ("network", n.networks.clone()),
         ("host", machines),
@@ -256,6 +266,11 @@ pub(super) fn check(s: &mut Subject<'_>) {
         for (i, name) in list.iter().enumerate() {
             let Some(span) = name.span else { continue };
             let first = list[..i].iter().find(|f| f.name == name.name && f.of == name.of);
+            if let Some(Name { span: None, .. }) = first
+                && n.gateways.contains(&name.name)
+            {
+                s.out.push(Diagnostic::error(span, format!("`{}` is the gateway to the internet", name.name)).label("choose another name"));
+            }
             if let Some(Name { span: Some(first), .. }) = first {
                 s.out.push(
                     Diagnostic::error(span, format!("the name `{}` is given to two {what}s", name.name))
