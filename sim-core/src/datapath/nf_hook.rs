@@ -71,9 +71,11 @@ impl<T: Tracer> Walk<'_, T> {
         }
         let verdict = self.nf_hook_functions(skb, state, dst);
         let mut ended = verdict;
-        if let Some(step) = step {
+        if let Some(step) = step
+            && verdict == NfVerdict::Accept
+        {
             let ct = self.ct_code(skb);
-            if verdict == NfVerdict::Accept { self.trace.hook_left(step, skb.version, ct) } else { self.trace.hook_ended(step, ct) }
+            self.trace.hook_left(step, skb.version, ct);
         }
         if verdict == NfVerdict::Accept && matches!(state.hook, Hook::Input | Hook::Postrouting) && skb.ct.is_some() {
             ended = nf_conntrack_confirm(self, skb, state);

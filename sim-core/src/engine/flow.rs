@@ -2,7 +2,7 @@
 
 use crate::apps::outcome::Outcome;
 use crate::linux::{FlowId, NetnsId, Time};
-use crate::packet::{Bytes, Ipv4Addr};
+use crate::packet::{Bytes, Endpoint, Ipv4Addr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -106,6 +106,13 @@ pub enum FlowKind {
     Run {
         /// The command line.
         line: Arc<str>,
+    },
+    /// A further server starts.
+    Serve {
+        /// 6 for TCP, 17 for UDP.
+        proto: u8,
+        /// Where it listens.
+        at: Endpoint<Ipv4Addr>,
     },
     /// Nothing, for a while.
     Sleep(Duration),

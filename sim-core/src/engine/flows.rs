@@ -6,7 +6,7 @@ use super::guard::Storm;
 use super::queue::Happening;
 use super::run::Run;
 use crate::apps::{
-    Command, Echo, Ending, Event, HttpClient, Options, Outcome, Ping, Program, Raw, Request, ServerSaw, TcpClient, UdpClient,
+    Command, Echo, Ending, Event, HttpClient, Listen, Options, Outcome, Ping, Program, Raw, Request, ServerSaw, TcpClient, UdpClient,
 };
 use crate::linux::socket::PmtuDisc;
 use crate::linux::{FlowId, NetnsId, PacketId, Time};
@@ -211,6 +211,17 @@ impl<T: Tracer> Engine<T> {
             FlowKind::Run { line } => {
                 let outcome = commands.run(self, spec.from, line, flow)?;
                 self.end_now(&mut records[index], outcome);
+                None
+            }
+            FlowKind::Serve { proto, at } => {
+                let mut listen =
+                    if *proto == 17 { Listen::udp(spec.name.clone(), at.port) } else { Listen::tcp(spec.name.clone(), at.port) };
+                listen.at = *at;
+                let program = self.world.spawn(spec.from, &spec.name, FlowId::NONE, Box::new(Echo::new(listen)));
+                let now = self.world.now;
+                self.run_until(now)?;
+                let failed = self.world.program(program).and_then(|s| s.program.as_ref()?.outcome().cloned());
+                self.end_now(&mut records[index], failed.unwrap_or_else(|| Outcome::of(Ending::Sent)));
                 None
             }
             FlowKind::Sleep(d) => {

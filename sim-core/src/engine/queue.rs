@@ -47,9 +47,11 @@ pub enum Happening {
 /// The queue.
 ///
 /// What is put in for the present instant needs no heap: it comes after all that was put in earlier for this instant.
+/// Programs come last: a host's network softirqs have done their work before a program runs.
 #[derive(Clone, Debug, Default)]
 pub struct Queue {
     present: VecDeque<Happening>,
+    wakes: VecDeque<Happening>,
     future: BinaryHeap<Reverse<(Time, u64, u32)>>,
     slab: Vec<Option<Happening>>,
     free: Vec<u32>,
@@ -61,7 +63,10 @@ impl Queue {
     #[inline]
     pub fn push(&mut self, now: Time, at: Time, what: Happening) {
         if at <= now {
-            return self.present.push_back(what);
+            return match what {
+                Happening::Wake { .. } => self.wakes.push_back(what),
+                _ => self.present.push_back(what),
+            };
         }
         let slot = match self.free.pop() {
             Some(i) => {
@@ -80,7 +85,7 @@ impl Queue {
     /// The time of the next event.
     #[inline]
     pub fn next_time(&self, now: Time) -> Option<Time> {
-        if !self.present.is_empty() { Some(now) } else { self.future.peek().map(|Reverse((t, _, _))| *t) }
+        if !self.present.is_empty() || !self.wakes.is_empty() { Some(now) } else { self.future.peek().map(|Reverse((t, _, _))| *t) }
     }
 
     /// Takes the next event, if it comes no later than `limit`.
@@ -90,7 +95,7 @@ impl Queue {
             // put in before this instant began: comes before what this instant has put in
             Some(Reverse((t, _, _))) if *t <= now => {}
             _ => {
-                if let Some(what) = self.present.pop_front() {
+                if let Some(what) = self.present.pop_front().or_else(|| self.wakes.pop_front()) {
                     return Some((now, what));
                 }
             }
@@ -107,7 +112,7 @@ impl Queue {
 
     /// How many events wait.
     pub fn len(&self) -> usize {
-        self.present.len() + self.future.len()
+        self.present.len() + self.wakes.len() + self.future.len()
     }
 
     /// Whether none waits.

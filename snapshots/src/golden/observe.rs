@@ -345,8 +345,10 @@ impl Observer<'_> {
                     m.insert("before".into(), before.clone());
                     if family != NfFamily::Bridge {
                         let after = if after.is_some() { self.line(after) } else { Value::Null };
+                        let left = !after.is_null();
                         m.insert("after".into(), if after == before { json!("=") } else { after });
-                        if let Some(text) = ct_text(ct.into()) {
+                        // what the trace tells of conntrack it tells at a rule, and when the packet leaves the hook
+                        if let Some(text) = ct_text(ct.into()).filter(|_| left) {
                             m.insert("ct".into(), json!(text));
                         }
                     }
@@ -359,6 +361,13 @@ impl Observer<'_> {
                         && let Some(Value::Array(rules)) = g.hooks.last_mut().and_then(|h| h.get_mut("rules"))
                     {
                         rules.push(self.rule(n, s));
+                        // a packet that does not come out was last seen by its last rule
+                        if let (Some(h), Evidence::Rule { ct, .. }) = (g.hooks.last_mut().filter(|h| h.get("after").is_some_and(Value::is_null)), s.evidence) {
+                            match ct_text(ct.into()) {
+                                Some(text) => h.insert("ct".into(), json!(text)),
+                                None => h.shift_remove("ct"),
+                            };
+                        }
                     }
                 }
                 _ => {}
@@ -407,25 +416,29 @@ impl Observer<'_> {
     }
 
     fn rule(&self, n: usize, s: &Step) -> Value {
-        let Evidence::Rule { table, chain, at, verdict, target, mark, .. } = s.evidence else { return Value::Null };
+        let Evidence::Rule { table, chain, at, verdict, mark, .. } = s.evidence else { return Value::Null };
         let config = self.run.recording.config(s.netns, sim_core::trace::StepId(n as u32));
         let t = config.and_then(|c| c.xt.table(table));
-        let name = |i: u16| t.and_then(|t| t.chains.get(usize::from(i))).map_or("?", |c| &*c.name);
+        let name = t.and_then(|t| t.chain(chain)).map_or("?", |c| &*c.name);
         let number = match at {
             RuleAt::Rule(i) => json!(i + 1),
             RuleAt::Policy => json!("policy"),
             RuleAt::End => json!("end"),
         };
+        let target = match at {
+            RuleAt::Rule(i) => t.and_then(|t| t.rule(chain, usize::from(i))).and_then(|r| r.spec.target.chain()).map_or("?", |c| &**c),
+            RuleAt::Policy | RuleAt::End => "?",
+        };
         let verdict = match verdict {
             Verdict::Accept => "ACCEPT".to_owned(),
             Verdict::Drop => "DROP".to_owned(),
-            Verdict::Jump => format!("jump {}", name(target)),
-            Verdict::Goto => format!("goto {}", name(target)),
+            Verdict::Jump => format!("jump {target}"),
+            Verdict::Goto => format!("goto {target}"),
             Verdict::Return => "return".to_owned(),
             Verdict::Continue => "continue".to_owned(),
             Verdict::Stolen => "STOLEN".to_owned(),
         };
-        let mut row = vec![json!(table.name()), json!(name(chain)), number, json!(verdict)];
+        let mut row = vec![json!(table.name()), json!(name), number, json!(verdict)];
         if mark != 0 {
             row.push(json!(format!("mark={mark:#x}")));
         }

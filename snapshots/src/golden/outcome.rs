@@ -93,6 +93,12 @@ pub fn of(o: &Observer<'_>, f: &FlowRecord, udp: bool) -> Map<String, Value> {
             m.insert("stdout".into(), json!(lines));
             m.insert("stderr".into(), json!(stderr.trim()));
         }
+        (FlowKind::Serve { .. }, Ending::Sent) => {
+            m.insert("result".into(), json!("listening"));
+        }
+        (FlowKind::Serve { .. }, _) => {
+            m.insert("result".into(), json!(out.errno.map_or("?", |e| e.name())));
+        }
         (FlowKind::Close { .. } | FlowKind::Sleep(_) | FlowKind::Http { .. }, _) => {}
     }
     if udp && let Some(s) = out.server {

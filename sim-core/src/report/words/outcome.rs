@@ -186,6 +186,7 @@ pub fn title(flow: &FlowRecord) -> String {
         FlowKind::Close { on } => format!("closes {on}"),
         FlowKind::Raw { packet } => format!("sends a packet of {} bytes as it is", packet.len()),
         FlowKind::Run { line } => format!("runs {line}"),
+        FlowKind::Serve { at, .. } => format!("listens on port {}", at.port),
         FlowKind::Sleep(d) => format!("waits for {}", time::span(*d)),
     }
 }
