@@ -4,6 +4,7 @@
 //! and leaves out the rest of that task, as a program stops at its first error. Tasks do not depend on each other.
 
 use crate::kube::{Listen, ObjectKey};
+use crate::linux::apply::{ErrorKind, OpError};
 use crate::linux::{Errno, Op};
 use std::fmt;
 use std::sync::Arc;
@@ -12,26 +13,36 @@ use std::sync::Arc;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct TaskId(pub u32);
 
-/// Who did something, and on behalf of which object: every row that it makes knows that.
+/// Who did something, and on behalf of which object, as text codes: `kubelet: pod default/web`. Every row that it makes
+/// knows that.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Origin {
-    /// `kubelet`, `flanneld`, `cni/bridge`, `boot`.
-    pub controller: Arc<str>,
-    /// `pod default/web`, `node node-b`.
-    pub object: Arc<str>,
-}
+pub struct Origin(Arc<str>);
 
 impl Origin {
-    /// `controller` on behalf of `object`.
-    pub fn new(controller: &str, object: impl Into<Arc<str>>) -> Arc<Self> {
-        Arc::new(Origin { controller: controller.into(), object: object.into() })
+    /// `controller` (without a colon) on behalf of `object`.
+    pub fn new(controller: &str, object: impl fmt::Display) -> Self {
+        Origin(format!("{controller}: {object}").into())
+    }
+
+    /// `kubelet`, `flanneld`, `cni/bridge`, `boot`.
+    pub fn controller(&self) -> &str {
+        self.0.split_once(": ").map_or("", |(c, _)| c)
+    }
+
+    /// `pod default/web`, `node node-b`.
+    pub fn object(&self) -> &str {
+        self.0.split_once(": ").map_or("", |(_, o)| o)
+    }
+
+    /// Both, as the log of commands keeps it.
+    pub fn text(&self) -> &Arc<str> {
+        &self.0
     }
 }
 
 impl fmt::Display for Origin {
-    /// `kubelet: pod default/web`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.controller, self.object)
+        f.write_str(&self.0)
     }
 }
 
@@ -45,7 +56,7 @@ pub enum ActionKind {
         /// Namespace on that host; the host's own if none is given.
         netns: Option<Arc<str>>,
         /// The command.
-        op: Op,
+        op: Arc<Op>,
     },
     /// The process of a container starts.
     Spawn {
@@ -84,7 +95,7 @@ pub struct Action {
     /// The task it is part of.
     pub task: TaskId,
     /// Who asks, for which object.
-    pub origin: Arc<Origin>,
+    pub origin: Origin,
     /// What.
     pub kind: ActionKind,
 }
@@ -96,6 +107,13 @@ pub struct Failure {
     pub errno: Option<Errno>,
     /// In the words of the tool.
     pub text: Arc<str>,
+}
+
+impl From<&OpError> for Failure {
+    fn from(e: &OpError) -> Self {
+        let kernel = matches!(e.kind, ErrorKind::Netlink | ErrorKind::NoDevice(_) | ErrorKind::Sysctl(_));
+        Failure { errno: kernel.then_some(e.errno), text: e.to_string().into() }
+    }
 }
 
 impl Failure {
