@@ -321,7 +321,7 @@ impl<'r> Report<'r> {
 
     fn route_evidence(&self, ns: NetnsId, n: u32, asked: RouteAsked) -> Told {
         let config = self.config(ns, n);
-        let found = config.and_then(|c| super::losers::find_route(c, asked.row).map(|(t, r)| (c, t, r)));
+        let found = config.and_then(|c| super::losers::find_covering(c, asked.row, asked.dst).map(|(t, r)| (c, t, r)));
         let row = found.map(|(c, _, r)| rows::route(c, r));
         let made = found.map(|(c, _, r)| self.provenance(c, r.source));
         let via = found.and_then(|(_, _, r)| r.nexthops.iter().find(|h| h.dev == asked.oif).and_then(|h| h.via));

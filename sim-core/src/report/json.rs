@@ -131,27 +131,11 @@ fn outcome_json(report: &Report<'_>, f: &FlowRecord) -> Json {
         put("stdout", json!(stdout));
         put("stderr", json!(stderr));
     }
-    if let Some(reason) = last_drop(report, f.id).filter(|_| !outcome::is_good(o.ending)) {
-        put("reason", json!(reason));
+    if let Some((_, reason)) = report.last_drop(f.id).filter(|_| !outcome::is_good(o.ending)) {
+        put("reason", json!(reason.name()));
     }
     put("detail", json!(outcome::detail(report, f)));
     Json::Object(m)
-}
-
-/// The reason of the last drop of the flow's own traffic.
-fn last_drop(report: &Report<'_>, flow: FlowId) -> Option<String> {
-    report
-        .members(flow)
-        .iter()
-        .filter(|m| matches!(m.role, PacketRole::Traffic | PacketRole::Again(_) | PacketRole::Error))
-        .flat_map(|m| report.steps_of(m.packet.id))
-        .filter_map(|n| report.raw(StepId(*n)).map(|s| (*n, s)))
-        .filter_map(|(n, s)| match s.evidence {
-            crate::trace::Evidence::Drop { reason } => Some((n, reason)),
-            _ => None,
-        })
-        .max_by_key(|(n, _)| *n)
-        .map(|(_, r)| r.name().to_owned())
 }
 
 fn packets(report: &Report<'_>, flow: FlowId, detail: Detail, out: &mut impl Write) -> io::Result<()> {
@@ -352,7 +336,7 @@ fn tables(report: &Report<'_>) -> Json {
             continue;
         }
         let label = report.label(id).to_owned();
-        let mut put = |table: &mut Map<String, Json>, rows: Vec<String>| {
+        let put = |table: &mut Map<String, Json>, rows: Vec<String>| {
             if !rows.is_empty() {
                 table.insert(label.clone(), json!(rows));
             }

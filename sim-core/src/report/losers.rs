@@ -15,6 +15,7 @@ use crate::linux::{IfIndex, RowId, Source};
 use crate::packet::{Ipv4Addr, Mac};
 use crate::trace::evidence::FdbVerdict;
 use crate::trace::{Evidence, StateDelta, StepId};
+use std::ops::ControlFlow;
 
 /// A row that did not win.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,20 +38,36 @@ pub struct Loser {
     pub reached: bool,
 }
 
-/// The route of that row number, and its table.
-pub fn find_route(config: &Config, row: RowId) -> Option<(TableId, &Route<Ipv4Addr>)> {
-    if !row.is_some() {
-        return None;
-    }
+fn tables(config: &Config) -> impl Iterator<Item = (TableId, &FibTable<Ipv4Addr>)> {
     let fib = &config.fib;
     let known = [(TableId::LOCAL, &fib.local), (TableId::MAIN, &fib.main)];
-    known.into_iter().chain(fib.others.iter().map(|(t, f)| (*t, f))).find_map(|(t, f)| f.row(row).map(|r| (t, r)))
+    known.into_iter().chain(fib.others.iter().map(|(t, f)| (*t, f)))
+}
+
+/// The route of that row number, and its table.
+pub fn find_route(config: &Config, row: RowId) -> Option<(TableId, &Route<Ipv4Addr>)> {
+    tables(config).filter(|_| row.is_some()).find_map(|(t, f)| f.row(row).map(|r| (t, r)))
+}
+
+/// The route of that row number, which holds `dst`, and its table; without a walk through all routes.
+pub(super) fn find_covering(config: &Config, row: RowId, dst: Ipv4Addr) -> Option<(TableId, &Route<Ipv4Addr>)> {
+    tables(config).filter(|_| row.is_some()).find_map(|(t, f)| f.lookup(dst, |r| r.row == row).map(|r| (t, r)))
+}
+
+/// The routes of a table that hold `dst`, in the order of lookup.
+pub(super) fn covering(table: &FibTable<Ipv4Addr>, dst: Ipv4Addr) -> Vec<&Route<Ipv4Addr>> {
+    let mut all = Vec::new();
+    let _ = table.covering(dst, |r| {
+        all.push(r);
+        ControlFlow::<()>::Continue(())
+    });
+    all
 }
 
 /// Why a packet made here has the source address that it has.
 pub(super) fn source_reason(config: &Config, asked: &RouteAsked) -> Option<String> {
     let src = asked.src?;
-    let (_, route) = find_route(config, asked.row)?;
+    let (_, route) = find_covering(config, asked.row, asked.dst)?;
     let dev = config.devices.get(asked.oif);
     if route.src == Some(src) {
         return Some(format!("the route says src {src}"));
@@ -111,7 +128,7 @@ impl Report<'_> {
 
     fn lost_routes(&self, config: &Config, dst: Ipv4Addr, won: RowId) -> Vec<Loser> {
         let mut out = Vec::new();
-        let winner = find_route(config, won);
+        let winner = find_covering(config, won, dst);
         let mut decided = false;
         for (id, table) in config.fib.asked() {
             let here = winner.filter(|(t, _)| *t == id).map(|(_, r)| r);

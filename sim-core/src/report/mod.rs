@@ -19,6 +19,7 @@ pub mod json;
 pub mod kind;
 pub mod losers;
 mod missed;
+pub mod panes;
 pub mod paths;
 pub mod print;
 pub mod provenance;
@@ -80,5 +81,7 @@ pub struct ScenarioInfo {
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod tests_kinds;
 #[cfg(test)]
 mod tests_world;

@@ -5,7 +5,7 @@ use crate::engine::Run;
 use crate::linux::hot::HotMap;
 use crate::linux::{FlowId, NetnsId, PacketId, Time};
 use crate::packet::{Body, Frame, Net};
-use crate::trace::{PacketRecord, StepId};
+use crate::trace::{DropReason, Evidence, PacketRecord, StepId};
 
 /// Which way a packet of a flow goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -118,6 +118,21 @@ impl Report<'_> {
             all
         });
         all.get(self.index.place(packet)?).copied().flatten()
+    }
+
+    /// Where and why a packet of the flow's own traffic was last dropped.
+    pub fn last_drop(&self, flow: FlowId) -> Option<(NetnsId, DropReason)> {
+        self.members(flow)
+            .iter()
+            .filter(|m| matches!(m.role, PacketRole::Traffic | PacketRole::Again(_) | PacketRole::Error))
+            .flat_map(|m| self.steps_of(m.packet.id))
+            .filter_map(|n| self.raw(StepId(*n)).map(|s| (*n, s)))
+            .filter_map(|(n, s)| match s.evidence {
+                Evidence::Drop { reason } => Some((n, s.netns, reason)),
+                _ => None,
+            })
+            .max_by_key(|(n, _, _)| *n)
+            .map(|(_, netns, reason)| (netns, reason))
     }
 
     /// The steps about no packet that belong to a flow: what its client decided before there was a packet, and the

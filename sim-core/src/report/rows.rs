@@ -6,8 +6,11 @@ use crate::linux::device::Scope;
 use crate::linux::fib::{Route, RouteProto, RouteType};
 use crate::linux::neighbour::NudState;
 use crate::linux::netfilter::{Chain, Rule, Table};
+use crate::linux::op::RouteOp;
+use crate::linux::op::xtables::XtOp;
 use crate::linux::{IfIndex, Op};
 use crate::packet::{Ipv4Addr, L4, Mac, Prefix, Tuple};
+use crate::shell::iptables;
 use std::fmt::Write as _;
 
 /// A range as `ip route` prints it: `default`, an address alone, or with its length.
@@ -92,9 +95,17 @@ pub fn rule(_config: &Config, _table: &Table, chain: &Chain, rule: &Rule) -> Str
     out
 }
 
-/// A command.
+/// A command as one would type it; of a batch or a restore file the command and how much it holds.
 pub fn op(op: &Op) -> String {
-    format!("{op:?}")
+    match op {
+        Op::Xtables(XtOp::Restore(r)) => {
+            let lines: usize = r.tables.iter().map(|t| t.lines.len()).sum();
+            format!("iptables-restore ({lines} lines)")
+        }
+        Op::Xtables(x) => iptables::print(x),
+        Op::Route(RouteOp::Batch { batch, .. }) => format!("ip -batch ({} routes)", batch.routes.len()),
+        other => format!("{other:?}"),
+    }
 }
 
 /// One direction of a flow: `10.244.0.2:41000 > 10.96.0.10:80`.

@@ -44,15 +44,119 @@ fn filtered() -> Run {
 }
 
 #[test]
-fn show() {
-    let run = if std::env::var("F").is_ok() { filtered() } else { pings() };
-    let detail = std::env::var("D").unwrap_or_default().parse().unwrap_or(Detail::Hops);
-    println!("{}", text(&run, detail, None));
+fn a_ping_across_nodes_hop_by_hop() {
+    insta::assert_snapshot!(text(&pings(), Detail::Hops, Some("ping")), @r#"
+    A small lab
+    lab: cni flannel, seed 7
+
+    ping: client pings 10.244.1.3                                            replied
+    ================================================================================
+
+    request: ICMP echo request 10.244.0.2 > 10.244.1.3, seq 1         packet 1  +0 s
+       1  client  > eth0        ping sends an echo request to 10.244.1.3; route
+                                default via 10.244.0.1 dev eth0 (the only route that
+                                holds it); waits for ARP: who has 10.244.0.1?
+          +0 s ARP who has 10.244.0.1? tell 10.244.0.2 (client eth0 > node-a vethc,
+            cni0)
+          +0 s ARP 10.244.0.1 is at 0a:58:0a:f4:00:01 (node-a cni0, vethc > client
+            eth0)
+       2  node-a  vethc         bridge cni0: the frame is for the bridge itself
+       3  node-a  cni0 > eth0   route 10.244.1.0/24 via 10.168.0.3 dev eth0 (/24
+                                beats /0); ttl 64 -> 63; waits for ARP: who has
+                                10.168.0.3?
+          +0 s ARP who has 10.168.0.3? tell 10.168.0.2 (node-a eth0 > node-b eth0)
+          +200 us ARP 10.168.0.3 is at 52:54:00:00:00:03 (node-b eth0 > node-a eth0)
+       4  node-b  eth0 > cni0   route 10.244.1.0/24 dev cni0 (the only route that
+                                holds it); ttl 63 -> 62; waits for ARP: who has
+                                10.244.1.3?
+          +600 us ARP who has 10.244.1.3? tell 10.244.1.1 (node-b cni0)
+            +600 us a copy: node-b vethw > web eth0
+            +600 us ARP 10.244.1.3 is at 0a:58:0a:f4:01:03 (web eth0 > node-b vethw,
+              cni0)
+       5  node-b  cni0 > vethw  bridge cni0: 0a:58:0a:f4:01:03 is behind vethw
+       6  web     eth0          10.244.1.3 is an address of this host; delivered: an
+                                echo request for the kernel, which answers by itself
+
+    reply: ICMP echo reply 10.244.1.3 > 10.244.0.2, seq 1          packet 9  +600 us
+       1  web     > eth0        route default via 10.244.1.1 dev eth0 (the only
+                                route that holds it)
+       2  node-b  vethw         bridge cni0: the frame is for the bridge itself
+       3  node-b  cni0 > eth0   route 10.244.0.0/24 via 10.168.0.2 dev eth0 (the
+                                only route that holds it); ttl 64 -> 63
+       4  node-a  eth0 > cni0   route 10.244.0.0/24 dev cni0 (/24 beats /0); ttl 63
+                                -> 62
+       5  node-a  cni0 > vethc  bridge cni0: 0a:58:0a:f4:00:02 is behind vethc
+       6  client  eth0          10.244.0.2 is an address of this host; delivered: an
+                                echo reply for ping
+
+    outcome: replied: an echo reply came from 10.244.1.3 with ttl 62 (after 800 us)
+    "#);
 }
 
 #[test]
-fn show_json() {
-    println!("{}", json::text(&Report::new(&filtered()), &info(), Detail::All, None));
+fn a_host_that_does_not_answer() {
+    insta::assert_snapshot!(text(&pings(), Detail::Hops, Some("nowhere")), @r#"
+    A small lab
+    lab: cni flannel, seed 7
+
+    nowhere: client pings 10.168.0.77                               host unreachable
+    ================================================================================
+
+    request: ICMP echo request 10.244.0.2 > 10.168.0.77, seq 1       packet 21  +0 s
+       1  client  > eth0  ping sends an echo request to 10.168.0.77; route default
+                          via 10.244.0.1 dev eth0 (the only route that holds it)
+       2  node-a  vethc   bridge cni0: the frame is for the bridge itself
+       3  node-a  cni0    route 10.168.0.0/24 dev eth0 (/24 beats /0); ttl 64 -> 63;
+                          waits for ARP: who has 10.168.0.77?; answers ICMP host
+                          unreachable to 10.244.0.2 (packet 25); DROP NEIGH_FAILED:
+                          the next hop did not answer
+          +0 s ARP who has 10.168.0.77? tell 10.168.0.2 (node-a eth0 > node-b eth0)
+          +1 s ARP who has 10.168.0.77? tell 10.168.0.2 (node-a eth0 > node-b eth0)
+          +2 s ARP who has 10.168.0.77? tell 10.168.0.2 (node-a eth0 > node-b eth0)
+
+    error: ICMP host unreachable 10.244.0.1 > 10.244.0.2, about ICMP to 10.168.0.77
+                                                                     packet 25  +3 s
+       1  node-a  > cni0        route 10.244.0.0/24 dev cni0 (/24 beats /0)
+       2  node-a  cni0 > vethc  bridge cni0: 0a:58:0a:f4:00:02 is behind vethc
+       3  client  eth0          10.244.0.2 is an address of this host; the program
+                                is told EHOSTUNREACH: No route to host
+
+    outcome: host unreachable: EHOSTUNREACH: the packet could not reach its
+      destination host; 10.244.0.1 (node-a) sent ICMP host unreachable (after 3 s)
+    "#);
+}
+
+#[test]
+fn a_rule_that_drops() {
+    insta::assert_snapshot!(text(&filtered(), Detail::Hops, Some("dropped")), @r#"
+    A small lab
+    lab: cni flannel, seed 7
+
+    dropped: client pings 10.244.1.3                                        no reply
+    ================================================================================
+
+    request: ICMP echo request 10.244.0.2 > 10.244.1.3, seq 1         packet 1  +0 s
+       1  client  > eth0  ping sends an echo request to 10.244.1.3; route default
+                          via 10.244.0.1 dev eth0 (the only route that holds it);
+                          waits for ARP: who has 10.244.0.1?
+          +0 s ARP who has 10.244.0.1? tell 10.244.0.2 (client eth0 > node-a vethc,
+            cni0)
+          +0 s ARP 10.244.0.1 is at 0a:58:0a:f4:00:01 (node-a cni0, vethc > client
+            eth0)
+       2  node-a  vethc   bridge cni0: the frame is for the bridge itself
+       3  node-a  cni0    route 10.244.1.0/24 via 10.168.0.3 dev eth0 (/24 beats
+                          /0); ttl 64 -> 63; filter: -A FORWARD -i cni0 -p icmp -j
+                          DROP matches; DROP NETFILTER_DROP: a netfilter rule or
+                          policy dropped it
+
+    outcome: no reply: no answer came, and no error either; node-a dropped a packet:
+      NETFILTER_DROP (a netfilter rule or policy dropped it) (after 10 s)
+    "#);
+}
+
+/// The part of a trace from the line that holds `from`, so many lines.
+fn excerpt(text: &str, from: &str, lines: usize) -> String {
+    text.lines().skip_while(|l| !l.contains(from)).take(lines).collect::<Vec<_>>().join("\n")
 }
 
 const FORMAT: &str = include_str!("../../../docs/trace-format.md");

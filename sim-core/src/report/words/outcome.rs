@@ -149,6 +149,11 @@ pub fn detail(report: &Report<'_>, flow: &FlowRecord) -> String {
         (None, _) if o.immediate => s.push_str(&format!("; {from} itself refused it at once, before a packet was made")),
         (None, _) => {}
     }
+    if matches!(o.ending, Ending::NoReply | Ending::TimedOut)
+        && let Some((netns, reason)) = report.last_drop(flow.id)
+    {
+        s.push_str(&format!("; {} dropped a packet: {} ({})", report.label(netns), reason.name(), reason.meaning()));
+    }
     if let Some(server) = &o.server {
         s.push_str(&format!("; {} saw it come from {}", report.label(server.netns), server.client));
     }

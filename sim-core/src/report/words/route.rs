@@ -6,22 +6,15 @@ use crate::linux::config::Config;
 use crate::linux::fib::{Route, RouteType, TableId};
 use crate::packet::Ipv4Addr;
 use crate::report::doc::{Line, Role};
-use crate::report::losers::find_route;
+use crate::report::losers::{covering, find_covering};
 use crate::report::rows;
 use crate::report::view::{Report, StepView};
 use crate::trace::Evidence;
 
 /// Why `won` won against the other rows of its table: in a few words, and at length.
 fn reason(config: &Config, table: TableId, won: &Route<Ipv4Addr>, dst: Ipv4Addr) -> (String, String) {
-    let mut rivals: Vec<&Route<Ipv4Addr>> = config
-        .fib
-        .table(table)
-        .map(|t| t.all())
-        .unwrap_or_default()
-        .into_iter()
-        .filter(|r| r.row != won.row && r.prefix.contains(dst))
-        .collect();
-    rivals.sort_by_key(|r| (std::cmp::Reverse(r.prefix.len()), r.metric));
+    let holds = config.fib.table(table).map(|t| covering(t, dst)).unwrap_or_default();
+    let rivals: Vec<&Route<Ipv4Addr>> = holds.into_iter().filter(|r| r.row != won.row).collect();
     let usable = |r: &&Route<Ipv4Addr>| r.nexthops.is_empty() || r.nexthops.iter().any(|h| config.devices.get(h.dev).is_some_and(|d| d.up));
     let Some(next) = rivals.iter().find(|r| usable(r)) else {
         return ("the only route that holds it".to_owned(), format!("It is the only route in table {table} that holds {dst}."));
@@ -54,7 +47,7 @@ pub(super) fn lookup(report: &Report<'_>, v: &StepView<'_>) -> Words {
     let Evidence::RouteLookup { input, dst, row, kind, oif, next_hop, src } = v.step.evidence else { return Words::default() };
     let dst = dst.ipv4();
     let config = report.config(v.step.netns, v.n - 1);
-    let found = config.and_then(|c| find_route(c, row).map(|(t, r)| (c, t, r)));
+    let found = config.and_then(|c| find_covering(c, row, dst).map(|(t, r)| (c, t, r)));
     let oif = IfIndex(u32::from(oif));
     let Some((config, table, route)) = found else {
         if kind == RouteType::Broadcast {
