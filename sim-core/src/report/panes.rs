@@ -59,7 +59,7 @@ pub fn table_title(v: &StepView<'_>) -> String {
         Kind::ConntrackLookup | Kind::ConntrackConfirm | Kind::NatBind | Kind::NatRewrite => format!("conntrack of {}", v.netns),
         Kind::Receive | Kind::Transmit => format!("device {} of {}", v.dev, v.netns),
         Kind::SocketSend | Kind::Deliver | Kind::SocketError | Kind::TcpState => format!("sockets of {}", v.netns),
-        Kind::TtlDecrement | Kind::Fragment | Kind::IcmpError | Kind::Timer | Kind::Drop => v.netns.to_owned(),
+        Kind::TtlDecrement | Kind::Fragment | Kind::Defrag | Kind::IcmpError | Kind::Timer | Kind::Drop => v.netns.to_owned(),
     }
 }
 

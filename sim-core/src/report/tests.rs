@@ -278,3 +278,80 @@ fn the_same_run_gives_the_same_bytes() {
     let (a, b) = (filtered(), filtered());
     assert_eq!(json::text(&Report::new(&a), &info(), Detail::All, None), json::text(&Report::new(&b), &info(), Detail::All, None));
 }
+
+#[test]
+fn at_steps_a_route_says_why_it_won() {
+    let steps = text(&pings(), Detail::Steps, Some("ping"));
+    insta::assert_snapshot!(excerpt(&steps, "takes 10.244.1.0/24 via", 9), @r#"
+    33 route      10.244.1.3 takes 10.244.1.0/24 via 10.168.0.3 dev eth0
+                  Longest prefix: /24 holds 10.244.1.3 more closely than
+                  default (/0).
+                  The next hop is the gateway 10.168.0.3, a neighbour on eth0.
+    34 ip         ttl 64 -> 63
+                  Each router takes one off, so that a packet cannot go round
+                  for ever.
+    35 netfilter  FORWARD from cni0 to eth0: no rules here
+    36 netfilter  POSTROUTING from cni0 to eth0: no rules here
+    "#);
+}
+
+#[test]
+fn at_all_rows_that_lost_stand_with_field_wanted_and_seen() {
+    let all = text(&filtered(), Detail::All, Some("dropped"));
+    insta::assert_snapshot!(excerpt(&all, "filter FORWARD rule 2", 8), @r#"
+    39 netfilter  filter FORWARD rule 2: -A FORWARD -i cni0 -p icmp -j DROP
+                  Matched, and it decides: the packet ends here.
+                 > -A FORWARD -i cni0 -p icmp -j DROP
+                     from kube-proxy: iptables -A FORWARD -i cni0 -p icmp -j
+                     DROP
+                 x filter FORWARD 1: -A FORWARD -d 10.244.9.0/24 -j DROP
+                     destination: wanted 10.244.9.0/24, saw 10.244.1.3; from
+                     kube-proxy: iptables -A FORWARD -d 10.244.9.0/24 -j DROP
+    "#);
+    let all = text(&pings(), Detail::All, Some("ping"));
+    let route = excerpt(&all, "takes 10.244.1.0/24 via", 80).split_whitespace().collect::<Vec<_>>().join(" ");
+    for line in [
+        "> 10.244.1.0/24 via 10.168.0.3 dev eth0",
+        "x default via 10.168.0.1 dev eth0",
+        "prefix length: wanted /24 or longer, saw /0",
+        "x 10.244.0.0/24 dev cni0 proto kernel scope link src 10.244.0.1",
+        "destination: wanted 10.244.0.0/24, saw 10.244.1.3",
+        "address 10.244.0.1/24 on cni0",
+    ] {
+        assert!(route.contains(line), "{line}\n{route}");
+    }
+}
+
+#[test]
+fn the_table_of_a_step_has_its_rows_in_order() {
+    let run = filtered();
+    let report = Report::new(&run);
+    let v = report.steps().find(|v| v.kind == Kind::Rule && v.verdict.as_deref() == Some("DROP")).unwrap();
+    assert_eq!(panes::table_title(&v), "iptables -t filter on node-a, chain FORWARD");
+    insta::assert_snapshot!(print(&panes::table(&report, &v), 80, &PlainStyle), @r#"
+    x 1 -A FORWARD -d 10.244.9.0/24 -j DROP
+        destination: wanted 10.244.9.0/24, saw 10.244.1.3; from kube-proxy: iptables
+        -A FORWARD -d 10.244.9.0/24 -j DROP
+    > 2 -A FORWARD -i cni0 -p icmp -j DROP
+        DROP; from kube-proxy: iptables -A FORWARD -i cni0 -p icmp -j DROP
+    "#);
+    let v = report.steps().find(|v| v.kind == Kind::NatRewrite).unwrap();
+    let packet = print(&panes::packet(&v), 80, &PlainStyle);
+    insta::assert_snapshot!(excerpt(&packet, "ipv4", 14), @r#"
+    ipv4
+      src       10.244.0.2
+      dst       10.96.0.10 -> 10.244.1.3
+      ttl       64
+      id        0
+      df        true
+      mf        false
+      offset    0
+      tos       0x0000
+      len       60
+      protocol  tcp
+      checksum  0x255d -> 0x23d0
+    tcp
+      sport     41000
+    "#);
+    assert!(packet.contains("dport     8080 -> 80"), "{packet}");
+}

@@ -46,6 +46,7 @@ fn samples() -> Vec<Evidence> {
         Evidence::FdbLookup { mac, verdict: FdbVerdict::Flood },
         Evidence::TtlDecrement { from: 64, to: 63 },
         Evidence::Fragment { mtu: 1400, parts: 2 },
+        Evidence::Defrag { offset: 0, parts: 2 },
         Evidence::IcmpError { kind: 3, code: 1, packet: PacketId(2) },
         Evidence::ArpInput { request: true, answered: true, target: addr },
         Evidence::Timer { timer: TimerKind::Neighbour },

@@ -37,7 +37,6 @@ pub(super) struct Lab {
     pub(super) node_a: NetnsId,
     pub(super) node_b: NetnsId,
     pub(super) client: NetnsId,
-    pub(super) web: NetnsId,
     pub(super) flows: Vec<FlowSpec>,
 }
 
@@ -60,7 +59,7 @@ impl Lab {
             let nic = NewNic { name: "eth0".into(), mac: Some(Mac([0x52, 0x54, 0, 0, 0, last])), mtu: None };
             w.add_nic(ns, &nic, lan).unwrap();
         }
-        let mut lab = Lab { engine: Engine::new(w, Recording::default()), node_a, node_b, client, web, flows: Vec::new() };
+        let mut lab = Lab { engine: Engine::new(w, Recording::default()), node_a, node_b, client, flows: Vec::new() };
         for (node, pod, name, octet, host, address) in
             [(node_a, client, "client", 0, "10.168.0.2/24", "10.244.0.2/24"), (node_b, web, "web", 1, "10.168.0.3/24", "10.244.1.3/24")]
         {
