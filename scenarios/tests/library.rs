@@ -8,8 +8,12 @@ use std::path::Path;
 #[test]
 fn every_folder_is_a_lesson_without_complaints() {
     let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("library");
-    let folders: Vec<String> =
-        std::fs::read_dir(dir).unwrap().map(|e| e.unwrap()).filter(|e| e.path().is_dir()).map(|e| e.file_name().into_string().unwrap()).collect();
+    let folders: Vec<String> = std::fs::read_dir(dir)
+        .unwrap()
+        .map(|e| e.unwrap())
+        .filter(|e| e.path().is_dir())
+        .map(|e| e.file_name().into_string().unwrap())
+        .collect();
     assert_eq!(folders.len(), library::lessons().len(), "a folder without lesson.ron, or without a number");
     for folder in folders {
         let lesson = library::find(&folder).unwrap_or_else(|| panic!("{folder} is not found"));
@@ -36,8 +40,13 @@ fn the_host_gw_lesson_has_the_articles_numbers() {
     let l = load::by_name("pod-to-pod-host-gw").unwrap();
     let plan = scenarios::assemble::assemble(l.world(), 0);
     let cluster = plan.cluster.unwrap();
-    let nodes: Vec<String> = cluster.nodes.iter().map(|n| format!("{} {} {}", n.name(), n.status.internal_ip.unwrap(), n.pod_cidr.unwrap())).collect();
+    let nodes: Vec<String> =
+        cluster.nodes.iter().map(|n| format!("{} {} {}", n.name(), n.status.internal_ip.unwrap(), n.pod_cidr.unwrap())).collect();
     assert_eq!(nodes, ["node-a 10.168.0.2 10.244.0.0/24", "node-b 10.168.0.3 10.244.1.0/24"]);
-    let pods: Vec<String> = cluster.pods.iter().map(|p| format!("{} {} {}", p.meta.key, p.spec.node_name.clone().unwrap(), p.spec.requested_ip.unwrap())).collect();
+    let pods: Vec<String> = cluster
+        .pods
+        .iter()
+        .map(|p| format!("{} {} {}", p.meta.key, p.spec.node_name.clone().unwrap(), p.spec.requested_ip.unwrap()))
+        .collect();
     assert_eq!(pods, ["default/client node-a 10.244.0.2", "default/web node-b 10.244.1.3"]);
 }

@@ -154,7 +154,7 @@ impl<T: Tracer> Engine<T> {
                     }
                 }
                 Request::NetnsDel(name) => self.remove_netns(netns, &name)?,
-                Request::Agent { verb, unit } => self.world.agent_requests.push(AgentRequest { netns, verb, unit }),
+                Request::Agent { verb, unit } => self.systemctl(&AgentRequest { netns, verb, unit })?,
             }
         }
         Ok(())

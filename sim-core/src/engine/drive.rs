@@ -72,7 +72,7 @@ impl<T: Tracer> Engine<T> {
                     self.effects(netns, cause, flow);
                 }
             }
-            Happening::Agent { .. } => {}
+            Happening::Agent { .. } => self.run_controllers(),
         }
         Ok(true)
     }

@@ -24,6 +24,17 @@ pub trait Commands<T: Tracer> {
     fn run(&mut self, engine: &mut Engine<T>, at: NetnsId, line: &str, flow: FlowId) -> Result<Outcome, Storm>;
 }
 
+/// No shell: a command line is not found.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct NoCommands;
+
+impl<T: Tracer> Commands<T> for NoCommands {
+    fn run(&mut self, _: &mut Engine<T>, _: NetnsId, line: &str, _: FlowId) -> Result<Outcome, Storm> {
+        let message = format!("{line}: command not found\n");
+        Ok(Outcome { output: Some(("".into(), message.into())), ..Outcome::of(Ending::Exited(127)) })
+    }
+}
+
 /// What is to be run.
 #[derive(Clone, Debug, Default)]
 pub struct Agenda {

@@ -15,16 +15,19 @@
 pub mod apply;
 pub mod blueprint;
 pub mod build;
+pub mod cluster;
 pub mod drive;
 pub mod flow;
 pub mod flows;
 pub mod guard;
+pub mod network_model;
 pub mod program;
 pub mod queue;
 pub mod run;
 pub mod wire;
 pub mod world;
 
+pub use cluster::Cluster;
 pub use drive::Engine;
 pub use flow::{Change, FlowKind, FlowRecord, FlowSpec, SendOptions, Start};
 pub use flows::{Agenda, Commands};

@@ -1,6 +1,6 @@
 //! Everything there is: hosts, namespaces, wires, programs, and what was done to them.
 
-use super::apply::AgentRequest;
+use super::cluster::Cluster;
 use super::guard::Guard;
 use super::program::Slot;
 use super::queue::Queue;
@@ -86,8 +86,8 @@ pub struct World {
     pub(super) ids: Ids,
     /// The last flow's number.
     pub(super) last_flow: FlowId,
-    /// What `systemctl` was asked for and nobody has seen to yet.
-    pub agent_requests: Vec<AgentRequest>,
+    /// The cluster, if there is one.
+    pub cluster: Option<Box<Cluster>>,
     /// Ends storms.
     pub guard: Guard,
     /// Effects of the event at hand; kept for its memory.
@@ -109,7 +109,7 @@ impl World {
             rng: Rng::new(seed),
             ids: Ids::default(),
             last_flow: FlowId::NONE,
-            agent_requests: Vec::new(),
+            cluster: None,
             guard: Guard::default(),
             effects: Effects::default(),
         }
