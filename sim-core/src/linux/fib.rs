@@ -322,13 +322,13 @@ impl<A: Address> FibTable<A> {
         found
     }
 
-    /// All routes, by prefix as `ip route show` lists them: shorter addresses first, then metric.
+    /// All routes, by prefix as `ip route show` lists them: by address, longer prefixes first, then metric.
     pub fn all(&self) -> Vec<&Route<A>> {
         let mut all = self.own.all();
         if let Some(base) = &self.base {
             all.extend(base.0.all().into_iter().filter(|r| !self.hidden.contains(&r.row)));
         }
-        all.sort_by_key(|r| (r.prefix.addr(), r.prefix.len(), r.rank()));
+        all.sort_by_key(|r| (r.prefix.addr(), Reverse(r.prefix.len()), r.rank()));
         all
     }
 

@@ -246,7 +246,7 @@ fn delete(ns: &mut Netns, spec: &RouteSpec) -> Result<(), OpError> {
         dev.is_none_or(|d| d == n.dev) && (h.via.is_none() || h.via == n.via) && h.weight.is_none_or(|w| w == n.weight)
     };
     let Some(t) = ns.config.fib.table(table) else {
-        return Err(OpError::ext(Errno::ESRCH, "ipv4: FIB table does not exist"));
+        return Err(OpError::ext(Errno::ESRCH, "FIB table does not exist"));
     };
     let found = t.at(spec.prefix).into_iter().find(|r| {
         r.tos == spec.tos
@@ -267,13 +267,15 @@ fn delete(ns: &mut Netns, spec: &RouteSpec) -> Result<(), OpError> {
     Ok(())
 }
 
-/// `ip route flush` in one table (0: in all).
+/// `ip route flush` in one table (0: in all). By device it finds routes with one next hop only, as `ip` does.
 fn flush(ns: &mut Netns, table: Option<TableId>, dev: Option<&str>, prefix: Option<Prefix<Ipv4Addr>>) -> Result<(), OpError> {
     let dev = dev.map(|d| find(ns, d)).transpose()?;
     let all = table == Some(TableId(0));
     let table = table.unwrap_or(TableId::MAIN);
     remove_where(ns, |id, r| {
-        (all || id == table) && dev.is_none_or(|d| r.nexthops.iter().any(|n| n.dev == d)) && prefix.is_none_or(|p| p == r.prefix)
+        (all || id == table)
+            && dev.is_none_or(|d| matches!(r.nexthops.as_slice(), [one] if one.dev == d))
+            && prefix.is_none_or(|p| p == r.prefix)
     });
     Ok(())
 }

@@ -296,14 +296,15 @@ fn set_forwarding(ns: &mut Netns, on: bool) {
     }
 }
 
-/// A new default passes to new devices, and to those that never had an address and whose own value was not set
-/// (devinet_copy_dflt_conf). Here a value counts as not set while it is that of the old default.
+/// A new default passes to new devices. The first time that it is set it passes also to those that never had an address and
+/// whose own value was not set (devinet_copy_dflt_conf); here that is told from the values.
 fn set_default_conf(ns: &mut Netns, key: &Key<DevConf>, conf: DevConf) {
     let config = ns.config_mut();
     let old = (key.get)(&config.sysctl.conf_default);
+    let first = old == (key.get)(&DevConf::default());
     let new = (key.get)(&conf);
     Arc::make_mut(&mut config.sysctl).conf_default = Arc::new(conf);
-    if key.name != "forwarding" {
+    if key.name != "forwarding" && first {
         for d in config.devices.iter_mut().filter(|d| d.addrs.is_empty() && (key.get)(&d.conf) == old && old != new) {
             (key.put)(Arc::make_mut(&mut d.conf), new);
         }

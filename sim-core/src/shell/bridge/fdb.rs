@@ -1,0 +1,165 @@
+//! `bridge fdb`: forwarding databases.
+//!
+//! Models: iproute2 6.1 bridge/fdb.c. Simplifies: the address lists of the devices themselves (`self`), mostly groups, are not kept;
+//! entries of a port are sorted by address.
+
+use super::super::answer::Answer;
+use super::super::args::{Args, begins};
+use super::super::lex::quote;
+use super::super::{Command, Query, ShellError};
+use crate::linux::device::DeviceKind;
+use crate::linux::op::FdbOp;
+use crate::linux::op::neigh::FdbKind;
+use crate::linux::{Netns, Op, Time};
+use crate::packet::Mac;
+use std::fmt::Write as _;
+use std::sync::Arc;
+
+pub(super) fn parse(args: &mut Args<'_>) -> Result<Command, ShellError> {
+    match args.next() {
+        None => Ok(Command::query(Query::Fdb(Show::default()))),
+        Some(c) if begins(c, "add") => set(args, false),
+        Some(c) if begins(c, "append") || begins(c, "replace") => set(args, true),
+        Some(c) if begins(c, "delete") => {
+            let w = words(args)?;
+            Ok(Command::op(Op::Fdb(FdbOp::Del { dev: w.dev, mac: w.mac, master: w.master })))
+        }
+        Some(c) if begins(c, "get") || begins(c, "flush") => Err(args.unsupported()),
+        Some(c) if begins(c, "show") || c == "lst" || begins(c, "list") => Ok(Command::query(Query::Fdb(Show::parse(args)?))),
+        Some(c) => Err(args.error(format!("Command \"{c}\" is unknown, try \"bridge fdb help\"."))),
+    }
+}
+
+struct Words {
+    dev: Arc<str>,
+    mac: Mac,
+    kind: FdbKind,
+    master: bool,
+}
+
+fn words(args: &mut Args<'_>) -> Result<Words, ShellError> {
+    let (mut dev, mut mac, mut kind, mut master, mut own) = (None, None, FdbKind::Permanent, false, false);
+    while let Some(word) = args.next() {
+        match word {
+            "dev" => dev = Some(Arc::from(args.need()?)),
+            "self" => own = true,
+            "dst" | "port" | "vni" | "via" | "src_vni" | "nhid" | "vlan" | "use" | "extern_learn" | "sticky" | "router" => {
+                return Err(args.unsupported());
+            }
+            w if begins(w, "master") => master = true,
+            "local" => kind = FdbKind::Permanent,
+            w if begins(w, "permanent") => kind = FdbKind::Permanent,
+            w if begins(w, "temp") || w == "static" => kind = FdbKind::Static,
+            w if begins(w, "dynamic") => kind = FdbKind::Dynamic,
+            w => {
+                if w == "to" {
+                    args.need()?;
+                }
+                if mac.is_some() {
+                    return Err(args.garbage("to"));
+                }
+                args.back();
+                let refused = args.peek().map(|w| format!("Invalid mac address {w}")).unwrap_or_default();
+                mac = Some(args.lladdr().map_err(|_| args.error(refused))?);
+            }
+        }
+    }
+    let (Some(dev), Some(mac)) = (dev, mac) else {
+        return Err(args.end("Device and address are required arguments."));
+    };
+    if own && master {
+        return Err(args.not_simulated("`self` beside `master`"));
+    }
+    Ok(Words { dev, mac, kind, master })
+}
+
+fn set(args: &mut Args<'_>, replace: bool) -> Result<Command, ShellError> {
+    let w = words(args)?;
+    Ok(Command::op(Op::Fdb(FdbOp::Set { dev: w.dev, mac: w.mac, kind: w.kind, replace, master: w.master })))
+}
+
+/// The command of a change.
+pub(in crate::shell) fn print(op: &FdbOp) -> String {
+    let whose = |master: bool| if master { "master" } else { "self" };
+    match op {
+        FdbOp::Set { dev, mac, kind, replace, master } => {
+            let verb = if *replace { "replace" } else { "add" };
+            let kind = match kind {
+                FdbKind::Permanent => "permanent",
+                FdbKind::Static => "static",
+                FdbKind::Dynamic => "dynamic",
+            };
+            format!("bridge fdb {verb} {mac} dev {} {} {kind}", quote(dev), whose(*master))
+        }
+        FdbOp::Del { dev, mac, master } => format!("bridge fdb del {mac} dev {} {}", quote(dev), whose(*master)),
+    }
+}
+
+/// What `bridge fdb show` is asked for.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct Show {
+    /// Only the table of that bridge.
+    pub br: Option<Arc<str>>,
+    /// Only entries of that port.
+    pub dev: Option<Arc<str>>,
+    /// Only entries that are not permanent.
+    pub dynamic: bool,
+}
+
+impl Show {
+    fn parse(args: &mut Args<'_>) -> Result<Show, ShellError> {
+        let mut s = Show::default();
+        while let Some(word) = args.next() {
+            match word {
+                "brport" | "dev" => s.dev = Some(args.need()?.into()),
+                "br" => s.br = Some(args.need()?.into()),
+                "state" | "vlan" => return Err(args.unsupported()),
+                w if begins(w, "dynamic") => s.dynamic = true,
+                w => {
+                    if s.dev.is_some() {
+                        return Err(args.garbage("dev"));
+                    }
+                    s.dev = Some(w.into());
+                }
+            }
+        }
+        Ok(s)
+    }
+}
+
+/// Answers `bridge fdb show`. Entries that have aged by `now` are gone.
+pub(in crate::shell) fn answer(ns: &Netns, show: &Show, now: Time) -> Answer {
+    let devices = &ns.config.devices;
+    if let Some(d) = show.dev.as_deref().filter(|d| devices.by_name(d).is_none()) {
+        return Answer::failed(format!("Cannot find device \"{d}\""), 255);
+    }
+    if let Some(b) = show.br.as_deref().filter(|b| devices.by_name(b).is_none()) {
+        return Answer::failed(format!("Cannot find bridge device \"{b}\""), 255);
+    }
+    let mut out = String::new();
+    for d in devices.iter().filter(|d| show.dev.as_deref().is_none_or(|n| *d.name == *n)) {
+        let bridge = if d.master.is_some() { d.master } else { d.index };
+        let Some(b) = devices.get(bridge) else { continue };
+        let DeviceKind::Bridge(config) = &b.kind else { continue };
+        if show.br.as_deref().is_some_and(|n| *b.name != *n) {
+            continue;
+        }
+        for (mac, e) in ns.fdb.get(&bridge).map(|f| f.sorted()).unwrap_or_default().into_iter().filter(|(_, e)| e.port == d.index) {
+            let aged = !e.fixed && now.since(e.updated) >= config.ageing_time;
+            if aged || (show.dynamic && e.local) {
+                continue;
+            }
+            let _ = write!(out, "{mac} ");
+            if show.dev.is_none() {
+                let _ = write!(out, "dev {} ", d.name);
+            }
+            let state = match (e.local, e.fixed) {
+                (true, _) => "permanent",
+                (false, true) => "static",
+                (false, false) => "",
+            };
+            let _ = writeln!(out, "master {} {state}", b.name);
+        }
+    }
+    Answer::printed(out)
+}

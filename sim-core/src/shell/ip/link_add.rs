@@ -1,0 +1,254 @@
+//! `ip link add`: new devices.
+//!
+//! Models: iproute2 6.1 ip/iplink.c iplink_parse, ip/iplink_bridge.c, ip/link_veth.c.
+
+use super::super::args::Args;
+use super::super::lex::quote;
+use super::super::{Command, OpIn, ShellError};
+use super::link::{bridge_words, mtu, netns_of};
+use crate::linux::Op;
+use crate::linux::op::{BridgeSet, LinkKind, LinkOp, LinkSet, NewLink};
+use crate::packet::Mac;
+use std::fmt::Write as _;
+use std::sync::Arc;
+
+/// What is said of a device before its type, or of a veth's other end.
+#[derive(Default)]
+struct Said {
+    name: Option<Arc<str>>,
+    mac: Option<Mac>,
+    mtu: Option<u32>,
+    netns: Option<Arc<str>>,
+    up: Option<bool>,
+    master: Option<Arc<str>>,
+    kind: Option<String>,
+}
+
+const UNSUPPORTED: &[&str] = &[
+    "link",
+    "broadcast",
+    "brd",
+    "txqueuelen",
+    "txqlen",
+    "qlen",
+    "index",
+    "numtxqueues",
+    "numrxqueues",
+    "gso_max_size",
+    "gso_max_segs",
+    "arp",
+    "multicast",
+    "allmulticast",
+    "promisc",
+    "alias",
+    "group",
+    "vf",
+    "addrgenmode",
+    "link-netns",
+    "link-netnsid",
+];
+
+fn said(args: &mut Args<'_>) -> Result<Said, ShellError> {
+    let mut s = Said::default();
+    while let Some(word) = args.next() {
+        match word {
+            "up" => s.up = Some(true),
+            "down" => s.up = Some(false),
+            "mtu" => s.mtu = Some(mtu(args, s.mtu)?),
+            "netns" => s.netns = Some(netns_of(args)?),
+            "master" => s.master = Some(args.need()?.into()),
+            "address" | "addr" | "addre" | "addres" => s.mac = Some(args.lladdr()?),
+            "type" => {
+                s.kind = Some(args.need()?.to_owned());
+                break;
+            }
+            w if UNSUPPORTED.contains(&w) => return Err(args.unsupported()),
+            w => {
+                let key = if w == "name" { "name" } else { "dev" };
+                if w == "dev" || w == "name" {
+                    args.need()?;
+                }
+                if s.name.is_some() {
+                    return Err(args.garbage("dev"));
+                }
+                args.back();
+                s.name = Some(args.ifname(key)?);
+            }
+        }
+    }
+    Ok(s)
+}
+
+/// Kinds that real hosts have.
+const KINDS: &[&str] = &[
+    "amt",
+    "bareudp",
+    "batadv",
+    "bond",
+    "bond_slave",
+    "can",
+    "dsa",
+    "erspan",
+    "geneve",
+    "gre",
+    "gretap",
+    "gtp",
+    "hsr",
+    "ifb",
+    "ip6erspan",
+    "ip6gre",
+    "ip6gretap",
+    "ip6tnl",
+    "ipip",
+    "ipoib",
+    "ipvlan",
+    "ipvtap",
+    "lowpan",
+    "macsec",
+    "macvlan",
+    "macvtap",
+    "netdevsim",
+    "netkit",
+    "nlmon",
+    "rmnet",
+    "sit",
+    "team",
+    "tun",
+    "vcan",
+    "vlan",
+    "vrf",
+    "vti",
+    "vxcan",
+    "vxlan",
+    "wireguard",
+    "wwan",
+    "xfrm",
+];
+
+pub(super) fn parse(args: &mut Args<'_>) -> Result<Command, ShellError> {
+    let s = said(args)?;
+    let Some(kind) = s.kind.as_deref() else {
+        let mut e = args.end("Not enough information: \"type\" argument is required");
+        e.status = 1;
+        return Err(e);
+    };
+    if s.netns.is_some() {
+        return Err(args.not_simulated("`netns` before the type: write `ip -n NETNS link add …`"));
+    }
+    let kind = match kind {
+        "dummy" => LinkKind::Dummy,
+        "bridge" => LinkKind::Bridge(bridge(args)?),
+        "veth" => veth(args)?,
+        k if KINDS.contains(&k) => return Err(args.not_simulated(format_args!("devices of type `{k}`"))),
+        _ => return Err(args.error_status("Error: Unknown device type.", 2)),
+    };
+    args.done("type")?;
+    let Some(name) = s.name else {
+        return Err(args.not_simulated("a device without a name of its own"));
+    };
+    let mut ops = vec![Op::Link(LinkOp::Add(NewLink { name: name.clone(), mac: s.mac, mtu: s.mtu, kind }))];
+    if s.up.is_some() || s.master.is_some() {
+        let set = LinkSet { up: s.up, master: s.master.map(Some), ..LinkSet::default() };
+        ops.push(Op::Link(LinkOp::Set { dev: name, set }));
+    }
+    Ok(Command::Ops(ops.into_iter().map(|op| OpIn { netns: None, op }).collect()))
+}
+
+fn veth(args: &mut Args<'_>) -> Result<LinkKind, ShellError> {
+    if !args.take("peer") {
+        return match args.next() {
+            None => Err(args.not_simulated("a veth whose other end has no name: write `peer name NAME`")),
+            Some(_) => {
+                Err(args.error_status("Usage: ip link <options> type veth [peer <options>]\nTo get <options> type 'ip link add help'", 1))
+            }
+        };
+    }
+    let s = said(args)?;
+    if s.kind.is_some() || s.up.is_some() || s.master.is_some() {
+        return Err(args.not_simulated("`up`, `master` and `type` of the other end: write a command of its own"));
+    }
+    let Some(peer) = s.name else {
+        return Err(args.not_simulated("a veth whose other end has no name: write `peer name NAME`"));
+    };
+    Ok(LinkKind::Veth { peer, peer_mtu: s.mtu, peer_mac: s.mac, peer_netns: s.netns })
+}
+
+/// The words of `type bridge`.
+pub(super) fn bridge(args: &mut Args<'_>) -> Result<BridgeSet, ShellError> {
+    let mut set = BridgeSet::default();
+    while let Some(word) = args.next() {
+        let mut flag = |why: &str| args.number(255, why).map(|v| Some(v != 0));
+        match word {
+            "vlan_filtering" => set.vlan_filtering = flag("invalid vlan_filtering")?,
+            "mcast_snooping" => set.mcast_snooping = flag("invalid mcast_snooping")?,
+            "stp_state" => set.stp_state = flag("invalid stp_state")?,
+            "ageing_time" => set.ageing_time = Some(args.number(u64::from(u32::MAX), "invalid ageing_time")? as u32),
+            "forward_delay"
+            | "hello_time"
+            | "max_age"
+            | "priority"
+            | "group_fwd_mask"
+            | "group_address"
+            | "no_linklocal_learn"
+            | "vlan_protocol"
+            | "vlan_default_pvid"
+            | "vlan_stats_enabled"
+            | "vlan_stats_per_port"
+            | "mcast_vlan_snooping"
+            | "mcast_router"
+            | "mcast_query_use_ifaddr"
+            | "mcast_querier"
+            | "mcast_hash_elasticity"
+            | "mcast_hash_max"
+            | "mcast_last_member_count"
+            | "mcast_startup_query_count"
+            | "mcast_last_member_interval"
+            | "mcast_membership_interval"
+            | "mcast_querier_interval"
+            | "mcast_query_interval"
+            | "mcast_query_response_interval"
+            | "mcast_startup_query_interval"
+            | "mcast_stats_enabled"
+            | "mcast_igmp_version"
+            | "mcast_mld_version"
+            | "nf_call_iptables"
+            | "nf_call_ip6tables"
+            | "nf_call_arptables"
+            | "fdb_flush" => {
+                return Err(args.unsupported());
+            }
+            w => return Err(args.error_status(format!("bridge: unknown command \"{w}\"?"), 1)),
+        }
+    }
+    Ok(set)
+}
+
+/// The command that makes a device.
+pub(super) fn print(new: &NewLink) -> String {
+    let mut line = format!("ip link add name {}", quote(&new.name));
+    if let Some(v) = new.mtu {
+        let _ = write!(line, " mtu {v}");
+    }
+    if let Some(v) = new.mac {
+        let _ = write!(line, " address {v}");
+    }
+    match &new.kind {
+        LinkKind::Dummy => line.push_str(" type dummy"),
+        LinkKind::Bridge(set) => {
+            let _ = write!(line, " type bridge{}", bridge_words(set));
+        }
+        LinkKind::Veth { peer, peer_mtu, peer_mac, peer_netns } => {
+            let _ = write!(line, " type veth peer name {}", quote(peer));
+            if let Some(v) = peer_mtu {
+                let _ = write!(line, " mtu {v}");
+            }
+            if let Some(v) = peer_mac {
+                let _ = write!(line, " address {v}");
+            }
+            if let Some(v) = peer_netns {
+                let _ = write!(line, " netns {}", quote(v));
+            }
+        }
+    }
+    line
+}

@@ -1,0 +1,215 @@
+//! `ip neigh`: the neighbour cache.
+//!
+//! Models: iproute2 6.1 ip/ipneigh.c. Simplifies: the list is sorted by device and address.
+
+use super::super::answer::Answer;
+use super::super::args::{Args, begins};
+use super::super::lex::quote;
+use super::super::{Command, Query, ShellError};
+use super::Format;
+use crate::linux::neighbour::{Neighbour, NudState};
+use crate::linux::op::NeighOp;
+use crate::linux::op::neigh::NeighVerb;
+use crate::linux::{Netns, Op};
+use crate::packet::{Ipv4Addr, Prefix};
+use std::fmt::Write as _;
+use std::sync::Arc;
+
+pub(super) fn parse(args: &mut Args<'_>, _: Format) -> Result<Command, ShellError> {
+    match args.next() {
+        None => Ok(Command::query(Query::Neigh(Show::default()))),
+        Some(c) if begins(c, "add") => set(args, NeighVerb::Add),
+        Some(c) if begins(c, "change") || c == "chg" => set(args, NeighVerb::Change),
+        Some(c) if begins(c, "replace") => set(args, NeighVerb::Replace),
+        Some(c) if begins(c, "delete") => {
+            let w = words(args)?;
+            Ok(Command::op(Op::Neigh(NeighOp::Del { dev: w.dev, addr: w.addr })))
+        }
+        Some(c) if begins(c, "get") => {
+            let w = words(args)?;
+            Ok(Command::query(Query::Neigh(Show { dev: Some(w.dev), get: true, to: Some(Prefix::host(w.addr)), ..Show::default() })))
+        }
+        Some(c) if begins(c, "show") || c == "lst" || begins(c, "list") => Ok(Command::query(Query::Neigh(Show::parse(args)?))),
+        Some(c) if begins(c, "flush") => flush(args),
+        Some(_) => Err(super::unknown(args, "neigh")),
+    }
+}
+
+/// A state by name.
+fn nud(w: &str) -> Option<NudState> {
+    Some(match w {
+        "permanent" => NudState::Permanent,
+        "reachable" => NudState::Reachable,
+        "noarp" => NudState::Noarp,
+        "none" => NudState::None,
+        "stale" => NudState::Stale,
+        "incomplete" => NudState::Incomplete,
+        "delay" => NudState::Delay,
+        "probe" => NudState::Probe,
+        "failed" => NudState::Failed,
+        _ => return None,
+    })
+}
+
+struct Words {
+    dev: Arc<str>,
+    addr: Ipv4Addr,
+    mac: Option<crate::packet::Mac>,
+    state: Option<NudState>,
+}
+
+fn words(args: &mut Args<'_>) -> Result<Words, ShellError> {
+    let (mut dev, mut addr, mut mac, mut state) = (None, None, None, None);
+    while let Some(word) = args.next() {
+        match word {
+            "lladdr" => mac = Some(args.lladdr()?),
+            "nud" => {
+                let w = args.need()?;
+                state = Some(nud(w).ok_or_else(|| args.invalid("nud state is bad"))?);
+            }
+            "dev" => dev = Some(Arc::from(args.need()?)),
+            "proxy" | "router" | "use" | "managed" | "extern_learn" | "protocol" => return Err(args.unsupported()),
+            w => {
+                if w == "to" {
+                    args.need()?;
+                }
+                if addr.is_some() {
+                    return Err(args.garbage("to"));
+                }
+                args.back();
+                let refused = args.peek().map(|w| format!("Error: any valid address is expected rather than \"{w}\".")).unwrap_or_default();
+                addr = Some(args.addr().map_err(|e| if e.not_simulated { e } else { args.error_status(refused, 1) })?);
+            }
+        }
+    }
+    match (dev, addr) {
+        (Some(dev), Some(addr)) => Ok(Words { dev, addr, mac, state }),
+        _ => Err(args.end("Device and destination are required arguments.")),
+    }
+}
+
+fn set(args: &mut Args<'_>, verb: NeighVerb) -> Result<Command, ShellError> {
+    let w = words(args)?;
+    Ok(Command::op(Op::Neigh(NeighOp::Set { verb, dev: w.dev, addr: w.addr, mac: w.mac, state: w.state })))
+}
+
+fn flush(args: &mut Args<'_>) -> Result<Command, ShellError> {
+    if args.is_done() {
+        return Err(args.error_status("Flush requires arguments.", 1));
+    }
+    let dev = match args.need()? {
+        "all" => None,
+        "dev" => Some(Arc::from(args.need()?)),
+        _ => return Err(args.unsupported()),
+    };
+    if !args.is_done() {
+        args.next();
+        return Err(args.unsupported());
+    }
+    Ok(Command::op(Op::Neigh(NeighOp::Flush { dev })))
+}
+
+/// The command of a change.
+pub(in crate::shell) fn print(op: &NeighOp) -> String {
+    match op {
+        NeighOp::Set { verb, dev, addr, mac, state } => {
+            let verb = match verb {
+                NeighVerb::Add => "add",
+                NeighVerb::Change => "change",
+                NeighVerb::Replace => "replace",
+            };
+            let mut line = format!("ip neigh {verb} {addr}");
+            if let Some(m) = mac {
+                let _ = write!(line, " lladdr {m}");
+            }
+            let _ = write!(line, " dev {}", quote(dev));
+            if let Some(s) = state {
+                let _ = write!(line, " nud {}", s.name().to_ascii_lowercase());
+            }
+            line
+        }
+        NeighOp::Del { dev, addr } => format!("ip neigh del {addr} dev {}", quote(dev)),
+        NeighOp::Flush { dev: Some(dev) } => format!("ip neigh flush dev {}", quote(dev)),
+        NeighOp::Flush { dev: None } => "ip neigh flush all".to_owned(),
+    }
+}
+
+/// What `ip neigh show` is asked for.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct Show {
+    /// Only entries of that device.
+    pub dev: Option<Arc<str>>,
+    /// Only entries in that range.
+    pub to: Option<Prefix<Ipv4Addr>>,
+    /// Only entries in one of those states; none for all but NONE and NOARP.
+    pub states: Vec<NudState>,
+    /// `nud all`.
+    pub all: bool,
+    /// `ip neigh get`: that entry must be there.
+    pub get: bool,
+}
+
+impl Show {
+    fn parse(args: &mut Args<'_>) -> Result<Show, ShellError> {
+        let mut s = Show::default();
+        while let Some(word) = args.next() {
+            match word {
+                "dev" => s.dev = Some(args.need()?.into()),
+                "nud" => {
+                    let w = args.need()?;
+                    if w == "all" {
+                        s.all = true;
+                    } else {
+                        s.states.push(nud(w).ok_or_else(|| args.invalid("nud state is bad"))?);
+                    }
+                }
+                "unused" | "proxy" | "vrf" | "nomaster" | "master" => return Err(args.unsupported()),
+                w => {
+                    if w != "to" {
+                        args.back();
+                    }
+                    let (a, l) = args.prefix()?;
+                    s.to = Some(Prefix::new(a, l.unwrap_or(32)));
+                }
+            }
+        }
+        Ok(s)
+    }
+
+    fn wants(&self, n: &Neighbour<Ipv4Addr>) -> bool {
+        let state = match self.states.as_slice() {
+            [] => self.all || self.get || !matches!(n.state, NudState::None | NudState::Noarp),
+            some => self.all || some.contains(&n.state),
+        };
+        state && self.to.is_none_or(|p| p.contains(n.addr))
+    }
+}
+
+/// Answers `ip neigh show` and `ip neigh get`.
+pub(in crate::shell) fn answer(ns: &Netns, show: &Show) -> Answer {
+    let dev = match show.dev.as_deref() {
+        Some(name) => match ns.config.devices.by_name(name) {
+            Some(d) => Some(d.index),
+            None => return Answer::failed(format!("Cannot find device \"{name}\""), 1),
+        },
+        None => None,
+    };
+    let mut out = String::new();
+    for n in ns.neigh.sorted().into_iter().filter(|n| dev.is_none_or(|d| d == n.dev) && show.wants(n)) {
+        let _ = write!(out, "{} ", n.addr);
+        if show.dev.is_none() || show.get {
+            let _ = write!(out, "dev {} ", ns.config.devices.name(n.dev));
+        }
+        if n.state.is_valid() {
+            let _ = write!(out, "lladdr {} ", n.mac);
+        }
+        if n.state != NudState::None {
+            let _ = write!(out, "{} ", n.state.name());
+        }
+        out.push('\n');
+    }
+    if show.get && out.is_empty() {
+        return Answer::failed("Error: Neighbour entry not found.", 2);
+    }
+    Answer::printed(out)
+}
