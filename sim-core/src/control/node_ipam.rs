@@ -10,7 +10,7 @@ use std::collections::BTreeSet;
 
 /// Pieces of a cluster's range.
 fn pieces(cluster: Prefix<Ipv4Addr>, len: u8) -> u64 {
-    if len < cluster.len() { 0 } else { 1 << (len - cluster.len()) }
+    if len < cluster.len() || len > 32 { 0 } else { 1 << (len - cluster.len()) }
 }
 
 /// The pieces that `range` touches.
@@ -92,5 +92,6 @@ mod tests {
         let mut s = cluster(&[None, Some("10.0.0.0/8")]);
         assert_eq!(allocate(&mut s, "10.244.0.0/16".parse().unwrap(), 24), [ObjectKey::cluster("n0")], "all of it is taken");
         assert_eq!(allocate(&mut s, "10.244.0.0/16".parse().unwrap(), 8).len(), 1, "pieces larger than the whole");
+        assert_eq!(allocate(&mut s, "10.244.0.0/16".parse().unwrap(), 255).len(), 1, "pieces smaller than an address");
     }
 }

@@ -13,6 +13,7 @@ use super::pod::Pod;
 use indexmap::IndexMap;
 use rustc_hash::FxBuildHasher;
 use std::sync::Arc;
+use std::time::Duration;
 use thiserror::Error;
 
 /// Why the store refuses, in the words of the API server.
@@ -256,6 +257,18 @@ impl Store {
             self.put(next, Verb::Modified);
         }
         Ok(())
+    }
+
+    /// Asks for the deletion of `key` at the instant `at` since the world began: its owner cleans up and then removes it.
+    /// Asking again changes nothing.
+    ///
+    /// # Errors
+    /// `NotFound`.
+    pub fn request_deletion<T: Stored>(&mut self, key: &ObjectKey, at: Duration) -> Result<(), StoreError> {
+        self.modify::<T>(key, |o| {
+            let asked = &mut o.meta_mut().deletion_timestamp;
+            *asked = asked.or(Some(at));
+        })
     }
 
     /// Removes the object `key`.

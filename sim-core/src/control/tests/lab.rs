@@ -180,7 +180,7 @@ impl Lab {
 
     pub(super) fn delete(&mut self, name: &str) {
         let at = self.now.since(Time::ZERO);
-        self.store.modify::<Pod>(&ObjectKey::new("default", name), |p| p.meta.deletion_timestamp = Some(at)).unwrap();
+        self.store.request_deletion::<Pod>(&ObjectKey::new("default", name), at).unwrap();
     }
 
     pub(super) fn settle(&mut self) {
