@@ -193,12 +193,13 @@ impl Lab {
     }
 
     pub(super) fn run(&mut self) {
-        loop {
-            let actions = self.control.run(&mut self.store, &self.kernels, self.now);
-            if !self.carry_out(actions) {
-                return;
-            }
-        }
+        while self.step() {}
+    }
+
+    /// One round of the controllers; says whether there was anything to do.
+    pub(super) fn step(&mut self) -> bool {
+        let actions = self.control.run(&mut self.store, &self.kernels, self.now);
+        self.carry_out(actions)
     }
 
     /// Lets time go on, timer by timer.

@@ -133,6 +133,36 @@ fn a_pod_made_again_under_its_name() {
     assert_eq!(lab.log.iter().filter(|l| l.contains("ip netns del default_a")).count(), 1);
 }
 
+/// Deleted and made again at any moment of its start, whether that start would have succeeded or not.
+#[test]
+fn a_pod_that_goes_while_it_comes() {
+    for asked in [None, Some("10.9.9.9".parse().unwrap())] {
+        for rounds in 0..5 {
+            let mut lab = one_node();
+            lab.settle();
+            lab.log.clear();
+            lab.pod("a", |p| p.spec_mut().requested_ip = asked);
+            for _ in 0..rounds {
+                lab.step();
+            }
+            lab.store.delete::<Pod>(&ObjectKey::new("default", "a")).unwrap();
+            lab.pod("a", |_| ());
+            lab.run();
+            let all = |what: &str| lab.log.iter().filter(|l| l.contains(what)).count();
+            assert_eq!(all("netns add") - all("netns del"), 1, "{rounds}: {:?}", lab.log);
+            assert_eq!(lab.get("a").status.phase, PodPhase::Running);
+            assert_eq!(lab.log.last().map(String::as_str), Some("node-a/default_a: start a"), "{rounds}: {:?}", lab.log);
+            assert!(all("kill a") <= 1, "{rounds}: {:?}", lab.log);
+            // Deleted in the same way, nothing is left.
+            lab.delete("a");
+            lab.run();
+            use crate::control::Hosts;
+            assert!(lab.kernels.netns("node-a", Some("default_a")).is_none());
+            assert_eq!(lab.control.node("node-a").unwrap().ipam.files().count(), 1, "only last_reserved_ip");
+        }
+    }
+}
+
 #[test]
 fn containers_share_the_namespace_and_its_ports() {
     let mut lab = one_node();
