@@ -4,6 +4,7 @@
 
 use super::lab::{Lab, machine};
 use crate::control::Provider;
+use crate::control::kubelet::sandbox_id;
 use crate::control::providers::BridgeCni;
 use crate::kube::{Container, ContainerState, Listen, ObjectKey, Pod, PodPhase, PortProtocol};
 use crate::linux::netfilter::TableKind;
@@ -153,6 +154,11 @@ fn a_pod_that_goes_while_it_comes() {
             assert_eq!(lab.get("a").status.phase, PodPhase::Running);
             assert_eq!(lab.log.last().map(String::as_str), Some("node-a/default_a: start a"), "{rounds}: {:?}", lab.log);
             assert!(all("kill a") <= 1, "{rounds}: {:?}", lab.log);
+            // It is the second pod's sandbox that is there.
+            let key = ObjectKey::new("default", "a");
+            let own = sandbox_id(&key, lab.get("a").meta.uid, 0);
+            let files: Vec<_> = lab.control.node("node-a").unwrap().ipam.files().collect();
+            assert_eq!((files.len(), files[0].1.starts_with(&own)), (2, true), "{rounds}: {files:?}");
             // Deleted in the same way, nothing is left.
             lab.delete("a");
             lab.run();
