@@ -30,7 +30,7 @@ impl World {
         let mut ns = Netns::empty(id);
         apply::loopback(&mut ns);
         self.netns.push(Arc::new(ns));
-        self.info.push(NetnsInfo { host, name: name.into(), label, pod: None, hidden: false });
+        self.info.push(NetnsInfo { host, name: name.into(), label, pod: None, hidden: false, etc_hosts: Vec::new() });
         id
     }
 

@@ -157,7 +157,8 @@ impl<T: Tracer> Engine<T> {
         }
     }
 
-    fn outcome_of(&self, program: u32, nth: usize) -> Option<Outcome> {
+    /// The outcome of a program: its first, or that of its `nth` command.
+    pub fn outcome_of(&self, program: u32, nth: usize) -> Option<Outcome> {
         let p = self.world.program(program)?.program.as_ref()?;
         let any = p.as_any();
         if let Some(t) = any.downcast_ref::<TcpClient>() {

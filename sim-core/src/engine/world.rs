@@ -9,6 +9,7 @@ use crate::datapath::{Effects, Ids};
 use crate::linux::id::OpId;
 use crate::linux::rng::Rng;
 use crate::linux::{FlowId, Netns, NetnsId, Op, Time};
+use crate::packet::Ipv4Addr;
 use indexmap::IndexMap;
 use std::sync::Arc;
 
@@ -42,6 +43,8 @@ pub struct NetnsInfo {
     pub pod: Option<Arc<str>>,
     /// Whether it is a switch of the scenery whose steps nobody asked for.
     pub hidden: bool,
+    /// Its /etc/hosts: names and what they stand for.
+    pub etc_hosts: Vec<(Arc<str>, Ipv4Addr)>,
 }
 
 /// A command that was applied.
