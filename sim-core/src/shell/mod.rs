@@ -17,6 +17,7 @@ pub mod cat;
 pub mod conntrack;
 pub mod curl;
 pub mod error;
+pub mod exec;
 pub mod flow;
 pub mod hostname;
 pub mod ip;

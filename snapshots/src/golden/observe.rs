@@ -362,7 +362,9 @@ impl Observer<'_> {
                     {
                         rules.push(self.rule(n, s));
                         // a packet that does not come out was last seen by its last rule
-                        if let (Some(h), Evidence::Rule { ct, .. }) = (g.hooks.last_mut().filter(|h| h.get("after").is_some_and(Value::is_null)), s.evidence) {
+                        if let (Some(h), Evidence::Rule { ct, .. }) =
+                            (g.hooks.last_mut().filter(|h| h.get("after").is_some_and(Value::is_null)), s.evidence)
+                        {
                             match ct_text(ct.into()) {
                                 Some(text) => h.insert("ct".into(), json!(text)),
                                 None => h.shift_remove("ct"),

@@ -1,0 +1,68 @@
+//! What a real kernel did, held against the simulator.
+//!
+//! A golden names a network, actions in it, and what Linux did: every frame, every hook and rule, every conntrack entry.
+//! The network is built from the file alone, the actions are run, and the two accounts are compared.
+
+pub mod build;
+pub mod compare;
+pub mod format;
+pub mod observe;
+pub mod outcome;
+
+pub use compare::Difference;
+pub use format::Golden;
+
+use observe::{Observed, Observer};
+use serde_json::{Map, Value};
+use sim_core::shell::exec::Shell;
+use std::path::Path;
+
+/// What came of one case.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// The simulator did what the kernel did.
+    Equal,
+    /// It did something else.
+    Different(Box<Difference>),
+    /// It could not be run.
+    CannotRun(String),
+}
+
+/// Runs a golden's actions in a world built from it.
+///
+/// # Errors
+/// When the golden cannot be read or built.
+pub fn observe(golden: &Golden) -> Result<Observed, build::BuildError> {
+    let built = build::build(golden)?;
+    let run = built.engine.record(&built.agenda, &mut Shell::default());
+    let began = run.flows.iter().map(|f| f.began).collect();
+    let observer = Observer { run: &run, ports: &golden.ports, timing: golden.timing, began };
+    let outcomes = run
+        .flows
+        .iter()
+        .enumerate()
+        .map(|(i, f)| {
+            let quiet =
+                golden.outcome.get(i).and_then(|o| o.get("action")).and_then(|a| a.get("quiet")).is_some_and(|q| q == &Value::Bool(true));
+            if quiet { Map::new() } else { observer.outcome(f) }
+        })
+        .collect();
+    Ok(observer.observe(outcomes))
+}
+
+/// Holds one golden against the simulator.
+pub fn check(golden: &Golden) -> Verdict {
+    match observe(golden) {
+        Err(e) => Verdict::CannotRun(e.to_string()),
+        Ok(ours) => compare::compare(golden, &ours).map_or(Verdict::Equal, |d| Verdict::Different(Box::new(d))),
+    }
+}
+
+/// Reads a golden.
+///
+/// # Errors
+/// When the file cannot be read or is no golden.
+pub fn read(path: &Path) -> Result<Golden, String> {
+    let text = std::fs::read_to_string(path).map_err(|e| format!("{}: {e}", path.display()))?;
+    serde_json::from_str(&text).map_err(|e| format!("{}: {e}", path.display()))
+}
