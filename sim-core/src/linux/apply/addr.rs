@@ -1,7 +1,7 @@
 //! `ip address`: addresses and the routes that come with them.
 //!
 //! Models: net/ipv4/devinet.c __inet_insert_ifa, __inet_del_ifa, inet_rtm_newaddr, inet_rtm_deladdr;
-//! net/ipv4/fib_frontend.c fib_add_ifaddr, fib_del_ifaddr.
+//! net/ipv4/fib_frontend.c fib_add_ifaddr, fib_del_ifaddr; net/netfilter/nf_nat_masquerade.c masq_inet_event.
 //! Simplifies: fib_del_ifaddr counts which rows other addresses still need; here the rows that the addresses before and after
 //! want are compared, which comes to the same.
 
@@ -14,11 +14,12 @@ use crate::linux::id::{IfIndex, RowId, Source};
 use crate::linux::netns::Netns;
 use crate::linux::op::AddrOp;
 use crate::linux::op::addr::Broadcast;
+use crate::linux::time::Time;
 use crate::packet::{Ipv4Addr, Prefix};
 use smallvec::smallvec;
 use std::sync::Arc;
 
-pub(super) fn apply(ns: &mut Netns, op: &AddrOp, source: Source, requests: &mut Requests) -> Result<(), OpError> {
+pub(super) fn apply(ns: &mut Netns, op: &AddrOp, now: Time, source: Source, requests: &mut Requests) -> Result<(), OpError> {
     match op {
         AddrOp::Add { dev, local, prefix, peer, broadcast, scope, noprefixroute, replace } => {
             let index = find(ns, dev)?;
@@ -49,7 +50,7 @@ pub(super) fn apply(ns: &mut Netns, op: &AddrOp, source: Source, requests: &mut 
                 .get(index)
                 .and_then(|d| d.addrs.iter().position(|a| a.local == *local && prefix.is_none_or(|p| p == a.prefix)));
             match found {
-                Some(at) => delete(ns, index, at, requests),
+                Some(at) => delete(ns, index, at, now, requests),
                 None => return Err(OpError::ext(Errno::EADDRNOTAVAIL, "ipv4: Address not found")),
             }
             Ok(())
@@ -59,7 +60,7 @@ pub(super) fn apply(ns: &mut Netns, op: &AddrOp, source: Source, requests: &mut 
                 return Err(OpError::text(Errno::ENODEV, format!("Device \"{dev}\" does not exist.")));
             };
             while ns.config.devices.get(index).is_some_and(|d| !d.addrs.is_empty()) {
-                delete(ns, index, 0, requests);
+                delete(ns, index, 0, now, requests);
             }
             Ok(())
         }
@@ -96,7 +97,7 @@ fn insert(ns: &mut Netns, index: IfIndex, mut addr: IfAddr<Ipv4Addr>, replace: b
 }
 
 /// Deletes the address at place `at` of a device. With a primary its secondaries go, unless they are to be promoted.
-fn delete(ns: &mut Netns, index: IfIndex, at: usize, requests: &mut Requests) {
+fn delete(ns: &mut Netns, index: IfIndex, at: usize, now: Time, requests: &mut Requests) {
     let Some(d) = ns.config.devices.get(index) else { return };
     let promote = ns.config.sysctl.conf_all.promote_secondaries || d.conf.promote_secondaries;
     let before = wanted(d);
@@ -126,6 +127,8 @@ fn delete(ns: &mut Netns, index: IfIndex, at: usize, requests: &mut Requests) {
     }
     add_rows(ns, index, after.into_iter().filter(|w| !before.iter().any(|b| b.same_row(w))).collect());
     for local in locals {
+        // Flows that were masqueraded to it cannot go on (masq_inet_event).
+        ns.conntrack.delete_masqueraded(index, Some(local), now);
         if ns.config.fib.local.lookup(local, |_| true).is_none_or(|r| r.kind != RouteType::Local) {
             route::source_gone(ns, local);
         }
@@ -137,11 +140,11 @@ fn delete(ns: &mut Netns, index: IfIndex, at: usize, requests: &mut Requests) {
 }
 
 /// Takes all addresses of a device away (inetdev_destroy).
-pub(super) fn forget_all(ns: &mut Netns, index: IfIndex) {
+pub(super) fn forget_all(ns: &mut Netns, index: IfIndex, now: Time) {
     if ns.config.devices.get(index).is_some_and(|d| !d.addrs.is_empty()) {
         let mut ignored = Requests::new();
         while ns.config.devices.get(index).is_some_and(|d| !d.addrs.is_empty()) {
-            delete(ns, index, 0, &mut ignored);
+            delete(ns, index, 0, now, &mut ignored);
         }
     }
 }

@@ -168,7 +168,7 @@ pub fn take_device(ns: &mut Netns, index: IfIndex, at: Time) -> (Option<Device>,
     }
     bridge::release(ns, index, at, &mut requests);
     switch(ns, index, false, at, &mut requests);
-    addr::forget_all(ns, index);
+    addr::forget_all(ns, index, at);
     route::device_gone(ns, index, route::Down::Unregister);
     forget_neighbours(ns, index, true, &mut requests);
     ns.fdb.remove(&index);
@@ -231,6 +231,8 @@ pub(super) fn switch(ns: &mut Netns, index: IfIndex, up: bool, at: Time, request
     } else {
         route::device_gone(ns, index, route::Down::Switched);
         forget_neighbours(ns, index, true, requests);
+        // Flows that were masqueraded by way of it cannot go on (masq_device_event).
+        ns.conntrack.delete_masqueraded(index, None, at);
     }
     match attach {
         Attach::Veth { netns, index: peer } if netns == ns.id => {

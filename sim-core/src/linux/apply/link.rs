@@ -197,7 +197,7 @@ pub(super) fn write_mtu(ns: &mut Netns, index: IfIndex, mtu: u32, at: Time, requ
         d.mtu = mtu;
     }
     if mtu < 68 {
-        addr::forget_all(ns, index);
+        addr::forget_all(ns, index, at);
         forget_neighbours(ns, index, true, requests);
     }
     if master.is_some() {

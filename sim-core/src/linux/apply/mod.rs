@@ -233,7 +233,7 @@ pub fn apply(ns: &mut Netns, op: &Op, at: Time, source: Source) -> Result<Applie
     let mut requests = Requests::new();
     match op {
         Op::Link(o) => link::apply(ns, o, at, source, &mut requests)?,
-        Op::Addr(o) => addr::apply(ns, o, source, &mut requests)?,
+        Op::Addr(o) => addr::apply(ns, o, at, source, &mut requests)?,
         Op::Route(o) => route::apply(ns, o, source)?,
         Op::Neigh(o) => neigh::apply(ns, o, at, source, &mut requests)?,
         Op::Fdb(o) => fdb::apply(ns, o, at, source)?,

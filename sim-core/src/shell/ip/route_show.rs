@@ -160,7 +160,7 @@ pub fn line(ns: &Netns, table: TableId, r: &Route<Ipv4Addr>, asked: &Show) -> St
             let _ = write!(out, "dev {} ", ns.config.devices.name(h.dev));
         }
     }
-    if (table != TableId::MAIN || details) && asked.table.is_none_or(|t| t.0 == 0) && (table != TableId::MAIN) {
+    if table != TableId::MAIN && asked.table.is_none_or(|t| t.0 == 0) {
         let _ = write!(out, "table {table} ");
     }
     if (r.proto != RouteProto::BOOT || details) && asked.proto.is_none() {
