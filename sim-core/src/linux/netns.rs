@@ -1,4 +1,6 @@
 //! A network namespace.
+//!
+//! Models: include/net/net_namespace.h struct net.
 
 use super::config::Config;
 use super::conntrack::Conntrack;

@@ -1,3 +1,4 @@
+//! Flows, clashes and mappings.
 #![allow(clippy::unwrap_used, reason = "tests")]
 use super::tcp::{Kind, State};
 use super::tcp_state::{Next, TRANSITIONS};

@@ -1,4 +1,7 @@
 //! Network devices: names, addresses and what they are attached to.
+//!
+//! Models: include/linux/netdevice.h struct net_device; net/core/dev.c.
+//! Simplifies: one queue per device, no offloads, no qdisc.
 
 pub mod addr;
 pub mod bridge;

@@ -1,4 +1,6 @@
 //! `ip address`.
+//!
+//! Models: iproute2 ip/ipaddress.c ipaddr_modify.
 
 use crate::linux::device::Scope;
 use crate::packet::{Ipv4Addr, Prefix};

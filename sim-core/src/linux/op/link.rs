@@ -1,4 +1,6 @@
 //! `ip link` and `bridge link`.
+//!
+//! Models: iproute2 ip/iplink.c iplink_parse, ip/iplink_bridge.c, ip/link_veth.c, bridge/link.c brlink_modify.
 
 use crate::packet::Mac;
 use std::sync::Arc;

@@ -1,4 +1,6 @@
 //! `ip neigh` and `bridge fdb`.
+//!
+//! Models: iproute2 ip/ipneigh.c ipneigh_modify, bridge/fdb.c fdb_modify.
 
 use crate::linux::neighbour::NudState;
 use crate::packet::{Ipv4Addr, Mac};

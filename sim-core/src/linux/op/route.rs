@@ -1,4 +1,6 @@
 //! `ip route`.
+//!
+//! Models: iproute2 ip/iproute.c iproute_modify.
 
 use crate::linux::device::Scope;
 use crate::linux::fib::{FibBase, RouteProto, RouteType, TableId};

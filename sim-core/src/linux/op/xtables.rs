@@ -1,5 +1,7 @@
 //! `iptables` and `iptables-restore`.
 //!
+//! Models: iptables/iptables.c do_command4, iptables/iptables-restore.c.
+//!
 //! A restore file is one `Op`: a batch that holds or fails as a whole.
 
 use crate::linux::netfilter::{Policy, RuleSpec, TableKind};
