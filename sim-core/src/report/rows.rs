@@ -10,7 +10,7 @@ use crate::linux::op::RouteOp;
 use crate::linux::op::xtables::XtOp;
 use crate::linux::{IfIndex, Op};
 use crate::packet::{Ipv4Addr, L4, Mac, Prefix, Tuple};
-use crate::shell::iptables;
+use crate::shell::{self, OpIn};
 use std::fmt::Write as _;
 
 /// A range as `ip route` prints it: `default`, an address alone, or with its length.
@@ -102,9 +102,19 @@ pub fn op(op: &Op) -> String {
             let lines: usize = r.tables.iter().map(|t| t.lines.len()).sum();
             format!("iptables-restore ({lines} lines)")
         }
-        Op::Xtables(x) => iptables::print(x),
         Op::Route(RouteOp::Batch { batch, .. }) => format!("ip -batch ({} routes)", batch.routes.len()),
-        other => format!("{other:?}"),
+        Op::Link(_)
+        | Op::Addr(_)
+        | Op::Route(_)
+        | Op::Neigh(_)
+        | Op::Fdb(_)
+        | Op::Sysctl { .. }
+        | Op::Xtables(_)
+        | Op::ConntrackFlush
+        | Op::ConntrackDelete(_)
+        | Op::NetnsAdd(_)
+        | Op::NetnsDel(_)
+        | Op::Agent { .. } => shell::print(&OpIn { netns: None, op: op.clone() }).join("; "),
     }
 }
 

@@ -309,16 +309,52 @@ fn at_all_rows_that_lost_stand_with_field_wanted_and_seen() {
                      kube-proxy: iptables -A FORWARD -d 10.244.9.0/24 -j DROP
     "#);
     let all = text(&pings(), Detail::All, Some("ping"));
-    let route = excerpt(&all, "takes 10.244.1.0/24 via", 80).split_whitespace().collect::<Vec<_>>().join(" ");
-    for line in [
-        "> 10.244.1.0/24 via 10.168.0.3 dev eth0",
-        "x default via 10.168.0.1 dev eth0",
-        "prefix length: wanted /24 or longer, saw /0",
-        "x 10.244.0.0/24 dev cni0 proto kernel scope link src 10.244.0.1",
-        "destination: wanted 10.244.0.0/24, saw 10.244.1.3",
-        "address 10.244.0.1/24 on cni0",
-    ] {
-        assert!(route.contains(line), "{line}\n{route}");
+    insta::assert_snapshot!(excerpt(&all, "takes 10.244.1.0/24 via", 26), @r#"
+    33 route      10.244.1.3 takes 10.244.1.0/24 via 10.168.0.3 dev eth0
+                  Longest prefix: /24 holds 10.244.1.3 more closely than
+                  default (/0).
+                  The next hop is the gateway 10.168.0.3, a neighbour on eth0.
+                 > 10.244.1.0/24 via 10.168.0.3 dev eth0
+                     from flanneld: ip route add 10.244.1.0/24 via 10.168.0.3
+                 x local 10.168.0.2 dev eth0 proto kernel scope host src
+                   10.168.0.2
+                     destination: wanted 10.168.0.2/32, saw 10.244.1.3; from
+                     address 10.168.0.2/24 on eth0 (ip addr add 10.168.0.2/24
+                     dev eth0)
+                 x broadcast 10.168.0.255 dev eth0 proto kernel scope link src
+                   10.168.0.2
+                     destination: wanted 10.168.0.255/32, saw 10.244.1.3; from
+                     address 10.168.0.2/24 on eth0 (ip addr add 10.168.0.2/24
+                     dev eth0)
+                 x local 10.244.0.1 dev cni0 proto kernel scope host src
+                   10.244.0.1
+                     destination: wanted 10.244.0.1/32, saw 10.244.1.3; from
+                     address 10.244.0.1/24 on cni0 (ip addr add 10.244.0.1/24
+                     dev cni0)
+                 x broadcast 10.244.0.255 dev cni0 proto kernel scope link src
+                   10.244.0.1
+                     destination: wanted 10.244.0.255/32, saw 10.244.1.3; from
+                     address 10.244.0.1/24 on cni0 (ip addr add 10.244.0.1/24
+                     dev cni0)
+    "#);
+}
+
+/// The rows that steps name are those that `ip route show` lists.
+#[test]
+fn routes_are_printed_as_the_shell_prints_them() {
+    use crate::linux::fib::TableId;
+    let run = pings();
+    for ns in &run.end.netns {
+        for (id, table) in [(TableId::LOCAL, &ns.config.fib.local), (TableId::MAIN, &ns.config.fib.main)] {
+            for r in table.all() {
+                let listed = crate::shell::ip::route_show::line(ns, id, r, &Default::default());
+                let own = rows::route(&ns.config, r);
+                assert!(
+                    listed.starts_with(&own) || own.starts_with(listed.split(" table ").next().unwrap().trim_end()),
+                    "{own} | {listed}"
+                );
+            }
+        }
     }
 }
 
