@@ -3,8 +3,8 @@
 //! Every field is described in `docs/trace-format.md`.
 
 use super::doc::Line;
-use super::evidence::icmp_name;
 use super::headers::Layer;
+use super::names::icmp_name;
 use super::paths::PacketRole;
 use super::text::event_words;
 use super::value::fields_json;
@@ -33,7 +33,7 @@ pub fn write(report: &Report<'_>, info: &ScenarioInfo, detail: Detail, only: Opt
     write!(out, "{{\"schema\":{},\n\"scenario\":{scenario},\n\"flows\":[", json!(SCHEMA))?;
     let mut first = true;
     for f in report.run.flows.iter().filter(|f| only.is_none_or(|o| o == &*f.spec.name)) {
-        write!(out, "{}\n", if first { "" } else { "," })?;
+        writeln!(out, "{}", if first { "" } else { "," })?;
         first = false;
         flow(report, f, detail, out)?;
     }
@@ -45,7 +45,7 @@ pub fn write(report: &Report<'_>, info: &ScenarioInfo, detail: Detail, only: Opt
         write!(out, "{}\n{e}", if first { "" } else { "," })?;
         first = false;
     }
-    write!(out, "],\n\"tables\":{}}}\n", tables(report))
+    writeln!(out, "],\n\"tables\":{}}}", tables(report))
 }
 
 /// The document as text.

@@ -19,6 +19,7 @@ pub mod json;
 pub mod kind;
 pub mod losers;
 mod missed;
+pub mod names;
 pub mod panes;
 pub mod paths;
 pub mod print;

@@ -5,7 +5,7 @@ use crate::linux::conntrack::CtId;
 use crate::linux::netfilter::{Hook, NfFamily, TableKind};
 use crate::packet::Ipv4Addr;
 use crate::report::doc::{Line, Role};
-use crate::report::evidence::ct_words;
+use crate::report::names::ct_words;
 use crate::report::value::Value;
 use crate::report::view::{Report, StepView};
 use crate::trace::Evidence;

@@ -4,7 +4,7 @@ use crate::apps::outcome::{Ending, Outcome};
 use crate::engine::{FlowKind, FlowRecord};
 use crate::linux::Errno;
 use crate::report::doc::{Line, Role};
-use crate::report::evidence::icmp_name;
+use crate::report::names::icmp_name;
 use crate::report::time;
 use crate::report::view::Report;
 

@@ -1,7 +1,7 @@
 //! A packet in one short line, for titles: what it is and between whom. [`Frame::summary`] has every detail.
 
 use crate::packet::{ArpOp, Body, Frame, Icmp, IcmpKind, Ipv4Packet, L4, Net, Quoted, Tcp, TcpFlags};
-use crate::report::evidence::icmp_name;
+use crate::report::names::icmp_name;
 
 /// Flags as one says them: `SYN`, `SYN-ACK`, `ACK`, `FIN-ACK`, `RST`.
 pub fn flags(f: TcpFlags) -> String {

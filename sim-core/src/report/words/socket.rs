@@ -4,8 +4,8 @@ use super::Words;
 use crate::linux::socket::tcp::TcpState;
 use crate::linux::{Errno, PacketId, SocketId};
 use crate::report::doc::{Line, Role};
-use crate::report::evidence::{icmp_name, tcp_state as state_name};
 use crate::report::headers::{innermost, lookup};
+use crate::report::names::{icmp_name, tcp_state as state_name};
 use crate::report::view::StepView;
 
 fn header(v: &StepView<'_>, path: &str) -> Option<String> {
