@@ -338,6 +338,7 @@ impl Transaction {
                 Ok(())
             }
             XtCommand::Delete(name, spec) => {
+                self.target_exists(spec)?;
                 let (id, at) = self.find(name, spec).ok_or(BAD_RULE)?;
                 self.remove(id, at);
                 Ok(())
@@ -351,7 +352,10 @@ impl Transaction {
                 self.remove(id, at);
                 Ok(())
             }
-            XtCommand::Check(name, spec) => self.find(name, spec).map(|_| ()).ok_or(BAD_RULE),
+            XtCommand::Check(name, spec) => {
+                self.target_exists(spec)?;
+                self.find(name, spec).map(|_| ()).ok_or(BAD_RULE)
+            }
         }
     }
 
@@ -383,8 +387,13 @@ impl Transaction {
             self.refused.push(refuse(EINVAL));
             return;
         }
-        let row = new_row();
         let to = spec.target.chain().and_then(|name| table.id(name));
+        if to.and_then(|to| table.chain(to)).is_some_and(|c| c.base.is_some()) {
+            // Nobody may jump to a built-in chain.
+            self.refused.push(refuse("Operation not supported"));
+            return;
+        }
+        let row = new_row();
         if let Some(c) = table.chain_mut(id) {
             let at = at.min(c.rules.len());
             c.rules.insert(at, Rule { row, source, spec: spec.clone(), to });

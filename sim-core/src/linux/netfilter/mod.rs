@@ -13,6 +13,8 @@ pub mod matches;
 pub mod option;
 pub mod spec;
 pub mod targets;
+#[cfg(test)]
+pub(crate) mod testing;
 pub mod xtables;
 
 pub use apply::{XtError, XtFailed};

@@ -186,6 +186,26 @@ impl Ports {
         Ok(Ports { min, max, invert: invert && (min, max) != (0, u16::MAX) })
     }
 
+    /// The same as the newer option parser reads it: the order of the ends is not looked at, numbers are cut to 16 bits.
+    ///
+    /// # Errors
+    /// In the words of iptables.
+    pub fn parse_lax(ext: &str, opt: &str, s: &str, invert: bool) -> Result<Ports, OptError> {
+        let one = |p: &str, empty: u16| match number(p, u64::from(u32::MAX)) {
+            _ if p.is_empty() => Ok(empty),
+            Some(n) => Ok(n as u16),
+            None => port(p).ok_or_else(|| OptError::parameter(format!("Port \"{p}\" does not resolve to anything.\n"))),
+        };
+        let (min, max) = match s.split_once(':') {
+            None => (one(s, 0)?, one(s, 0)?),
+            Some((_, b)) if b.contains(':') => {
+                return Err(OptError::parameter(format!("{ext}: Too many components for option \"--{opt}\" (max: 2)\n")));
+            }
+            Some((a, b)) => (one(a, 0)?, one(b, u16::MAX)?),
+        };
+        Ok(Ports { min, max, invert: invert && (min, max) != (0, u16::MAX) })
+    }
+
     /// Prints ` --dport 80:90`, or nothing if every port fits.
     pub fn save(self, opt: &str, out: &mut String) {
         if self.any() {
@@ -264,4 +284,20 @@ pub fn save_string(value: &str, out: &mut String) {
         out.push(c);
     }
     out.push('"');
+}
+
+/// A word as it can stand in a restore file: in quotes if it has blanks or quotes, or is empty.
+pub fn plain_word(word: &str) -> std::borrow::Cow<'_, str> {
+    if !word.is_empty() && !word.contains([' ', '\t', '\n', '"']) {
+        return word.into();
+    }
+    let mut out = String::from("\"");
+    for c in word.chars() {
+        if matches!(c, '"' | '\\') {
+            out.push('\\');
+        }
+        out.push(c);
+    }
+    out.push('"');
+    out.into()
 }

@@ -3,7 +3,7 @@
 //! Models: include/uapi/linux/netfilter_ipv4/ip_tables.h struct ipt_ip, struct ipt_entry.
 
 use super::matches::Match;
-use super::option::OptError;
+use super::option::{OptError, plain_word};
 use super::targets::Target;
 use crate::packet::{Ipv4Addr, Protocol};
 use std::fmt;
@@ -39,6 +39,7 @@ impl AddrMatch {
 
     /// The others.
     #[must_use]
+    #[allow(clippy::should_implement_trait, reason = "read in a row with the other parts of a rule")]
     pub fn not(mut self) -> Self {
         self.invert = !self.invert;
         self
@@ -208,7 +209,7 @@ impl RuleSpec {
         addr(&self.dst, "-d", out);
         for (m, opt) in [(&self.iif, "-i"), (&self.oif, "-o")] {
             if let Some(m) = m {
-                let _ = write!(out, "{} {opt} {}", if m.invert { " !" } else { "" }, m.name);
+                let _ = write!(out, "{} {opt} {}", if m.invert { " !" } else { "" }, plain_word(&m.name));
             }
         }
         if let Some(p) = self.protocol {
@@ -337,7 +338,7 @@ pub fn parse_protocol(s: &str) -> Result<Protocol, OptError> {
     }
     match PROTOCOLS.iter().find(|(_, n)| *n == lower) {
         Some((n, _)) => Ok(Protocol(*n)),
-        None => Err(OptError::parameter(format!("unknown protocol \"{s}\" specified"))),
+        None => Err(OptError::parameter(format!("unknown protocol \"{lower}\" specified"))),
     }
 }
 

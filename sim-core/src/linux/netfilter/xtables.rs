@@ -1,6 +1,10 @@
 //! iptables: tables of chains of rules.
 //!
 //! Models: net/netfilter/x_tables.c, and what iptables (nf_tables variant, 1.8.9) lets one write.
+//! Simplifies: counters are not kept.
+//!
+//! A namespace tracks connections while some rule of some chain has a match or a target that needs it (`-m conntrack`,
+//! `-m state`, NAT targets, CONNMARK); a nat table whose rules do not is never asked. Seen on Linux 6.18.
 
 use super::hook::Hook;
 use super::spec::RuleSpec;

@@ -3,6 +3,7 @@
 //! Models: iptables 1.8.9 iptables/xtables-save.c, iptables/nft-ipv4.c nft_ipv4_save_rule.
 
 use super::restore::split_words;
+use crate::linux::netfilter::option::plain_word;
 use crate::linux::netfilter::{Policy, RuleSpec, Table, TableKind, Xtables};
 use crate::linux::op::{Restore, RestoreLine, XtCommand, XtOp};
 use std::fmt::Write as _;
@@ -84,19 +85,20 @@ fn command_text(c: &XtCommand) -> String {
     let mut out = String::new();
     let rule = |spec: &RuleSpec, out: &mut String| spec.save(out);
     let chain = |letter: char, name: &Option<std::sync::Arc<str>>| match name {
-        Some(n) => format!("-{letter} {n}"),
+        Some(n) => format!("-{letter} {}", plain_word(n)),
         None => format!("-{letter}"),
     };
+    let w = |n: &str| plain_word(n).into_owned();
     match c {
         XtCommand::NewChain(n) => {
-            let _ = write!(out, "-N {n}");
+            let _ = write!(out, "-N {}", w(n));
         }
         XtCommand::DeleteChain(n) => out = chain('X', n),
         XtCommand::RenameChain(from, to) => {
-            let _ = write!(out, "-E {from} {to}");
+            let _ = write!(out, "-E {} {}", w(from), w(to));
         }
         XtCommand::Policy(n, p) => {
-            let _ = write!(out, "-P {n} {}", p.name());
+            let _ = write!(out, "-P {} {}", w(n), p.name());
         }
         XtCommand::Flush(n) => out = chain('F', n),
         XtCommand::Zero(n, number) => {
@@ -106,26 +108,26 @@ fn command_text(c: &XtCommand) -> String {
             }
         }
         XtCommand::Append(n, spec) => {
-            let _ = write!(out, "-A {n}");
+            let _ = write!(out, "-A {}", w(n));
             rule(spec, &mut out);
         }
         XtCommand::Insert(n, at, spec) => {
-            let _ = if *at <= 1 { write!(out, "-I {n}") } else { write!(out, "-I {n} {at}") };
+            let _ = if *at <= 1 { write!(out, "-I {}", w(n)) } else { write!(out, "-I {} {at}", w(n)) };
             rule(spec, &mut out);
         }
         XtCommand::Replace(n, at, spec) => {
-            let _ = write!(out, "-R {n} {at}");
+            let _ = write!(out, "-R {} {at}", w(n));
             rule(spec, &mut out);
         }
         XtCommand::Delete(n, spec) => {
-            let _ = write!(out, "-D {n}");
+            let _ = write!(out, "-D {}", w(n));
             rule(spec, &mut out);
         }
         XtCommand::DeleteNumber(n, at) => {
-            let _ = write!(out, "-D {n} {at}");
+            let _ = write!(out, "-D {} {at}", w(n));
         }
         XtCommand::Check(n, spec) => {
-            let _ = write!(out, "-C {n}");
+            let _ = write!(out, "-C {}", w(n));
             rule(spec, &mut out);
         }
     }

@@ -187,3 +187,49 @@ impl Addrtype {
         (wanted, format!("{seen} ({addr})"))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use super::*;
+    use crate::linux::netfilter::testing::{check, cx, try_read, udp};
+
+    fn fib() -> crate::linux::fib::Fib<crate::packet::Ipv4Addr> {
+        use crate::linux::fib::{Fib, NextHop, Route, RouteProto};
+        let mut fib = Fib::default();
+        for (addr, kind, dev) in [("10.0.0.2", RouteType::Local, 2), ("10.0.0.255", RouteType::Broadcast, 2)] {
+            fib.local.append(Route {
+                row: crate::linux::RowId(1),
+                prefix: crate::packet::Prefix::host(addr.parse().unwrap()),
+                tos: 0,
+                metric: 0,
+                kind,
+                scope: crate::linux::device::Scope::Host,
+                proto: RouteProto::KERNEL,
+                nexthops: [NextHop { via: None, dev: crate::linux::IfIndex(dev), weight: 1, onlink: false }].into_iter().collect(),
+                src: None,
+                mtu: None,
+                source: crate::linux::Source::Kernel,
+            });
+        }
+        fib
+    }
+
+    #[test]
+    fn types() {
+        let (p, fib) = (udp(), fib());
+        let here = MatchCx { fib: Some(&fib), iif_index: crate::linux::IfIndex(2), oif_index: crate::linux::IfIndex(3), ..cx(&p) };
+        check("addrtype --dst-type LOCAL", "addrtype --dst-type LOCAL", &[(here, "")]);
+        check("addrtype ! --dst-type local", "addrtype ! --dst-type LOCAL", &[(here, "dst-type")]);
+        check("addrtype --src-type LOCAL", "addrtype --src-type LOCAL", &[(here, "src-type")]);
+        check("addrtype --src-type LOCAL,UNICAST ! --dst-type BROADCAST", "addrtype --src-type UNICAST,LOCAL ! --dst-type BROADCAST", &[(here, "")]);
+        check("addrtype --dst-type LOCAL --limit-iface-in", "addrtype --dst-type LOCAL --limit-iface-in", &[(here, "")]);
+        check("addrtype --dst-type LOCAL --limit-iface-out", "addrtype --dst-type LOCAL --limit-iface-out", &[(here, "dst-type")]);
+        let mut zero = udp();
+        zero.header.src = crate::packet::Ipv4Addr::UNSPECIFIED;
+        zero.header.dst = crate::packet::Ipv4Addr::new(224, 0, 0, 1);
+        check("addrtype --src-type BROADCAST --dst-type MULTICAST", "addrtype --src-type BROADCAST --dst-type MULTICAST", &[(cx(&zero), "")]);
+        assert_eq!(try_read("addrtype --src-type FOO"), Err("addrtype: bad type \"FOO\"".to_owned()));
+    }
+}

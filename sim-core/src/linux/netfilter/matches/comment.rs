@@ -50,3 +50,23 @@ impl Comment {
         (String::new(), String::new())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use super::*;
+    use crate::linux::netfilter::testing::{check, cx, udp};
+
+    #[test]
+    fn quotes_and_length() {
+        let p = udp();
+        let long = "x".repeat(300);
+        check(&format!("comment --comment {long}"), &format!("comment --comment {}", &long[..255]), &[(cx(&p), "")]);
+        for (text, saved) in [("a-b_1", "a-b_1"), ("a b", "\"a b\""), ("", "\"\""), ("a\"b'c\\d", "\"a\\\"b\\'c\\\\d\"")] {
+            let mut out = String::new();
+            Comment { text: text.into() }.save(&mut out);
+            assert_eq!(out, format!(" --comment {saved}"));
+        }
+    }
+}

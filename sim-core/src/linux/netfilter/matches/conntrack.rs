@@ -6,7 +6,7 @@
 use super::Field;
 use crate::linux::conntrack::{CtInfo, CtStatus};
 use crate::linux::netfilter::eval::MatchCx;
-use crate::linux::netfilter::option::{Opt, OptError, Ports, port};
+use crate::linux::netfilter::option::{Opt, OptError, Ports};
 use crate::linux::netfilter::spec::{AddrMatch, ProtoMatch, RuleSpec};
 use crate::packet::{Ipv4Addr, L4, Tuple};
 use std::fmt::Write as _;
@@ -120,7 +120,7 @@ impl Conntrack {
                 };
                 self.addrs[opt - 2] = Some(AddrMatch { invert, ..one });
             }
-            6..=9 => self.ports[opt - 6] = Some(parse_ct_ports(arg, invert)?),
+            6..=9 => self.ports[opt - 6] = Some(Ports::parse_lax("conntrack", PORT_FIELDS[opt - 6], arg, invert)?),
             10 => {
                 let mut mask = 0;
                 for s in arg.split(',') {
@@ -301,16 +301,6 @@ fn tuple_ports(orig: &Tuple<Ipv4Addr>, reply: &Tuple<Ipv4Addr>) -> [u16; 4] {
     [a, b, c, d]
 }
 
-/// Ports as the newer option parser reads them: the order of the ends is not looked at.
-fn parse_ct_ports(arg: &str, invert: bool) -> Result<Ports, OptError> {
-    let one = |s: &str| port(s).ok_or_else(|| OptError::parameter(format!("Port \"{s}\" does not resolve to anything.\n")));
-    let (min, max) = match arg.split_once(':') {
-        Some((a, b)) => (if a.is_empty() { 0 } else { one(a)? }, if b.is_empty() { u16::MAX } else { one(b)? }),
-        None => (one(arg)?, one(arg)?),
-    };
-    Ok(Ports { min, max, invert })
-}
-
 fn parse_states(arg: &str, alias: bool) -> Result<u16, OptError> {
     let mut mask = 0;
     for s in arg.split(',') {
@@ -318,4 +308,58 @@ fn parse_states(arg: &str, alias: bool) -> Result<u16, OptError> {
         mask |= 1 << n.ok_or_else(|| OptError::parameter(format!("Bad {} \"{s}\"", if alias { "state" } else { "ctstate" })))?;
     }
     Ok(mask)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use super::*;
+    use crate::linux::netfilter::testing::{cx, check, try_read, udp};
+
+    fn with(p: &crate::packet::Ipv4Packet, info: Option<CtInfo>, status: CtStatus) -> MatchCx<'_> {
+        let tuple = |src: u16, dst: u16| Tuple {
+            src: Ipv4Addr::new(10, 0, 0, 1),
+            dst: Ipv4Addr::new(10, 0, 0, 2),
+            protocol: crate::packet::Protocol::UDP,
+            l4: L4::Ports { src, dst },
+        };
+        let ct_tuples = info.map(|_| (tuple(40_000, 53), tuple(53, 40_000)));
+        MatchCx { ct: crate::linux::conntrack::CtView { info, status, tracked: true }, ct_tuples, ..cx(p) }
+    }
+
+    #[test]
+    fn states() {
+        let p = udp();
+        let new = with(&p, Some(CtInfo::New), CtStatus::default());
+        let dnat = with(&p, Some(CtInfo::New), CtStatus::DST_NAT);
+        let reply = with(&p, Some(CtInfo::EstablishedReply), CtStatus::SEEN_REPLY);
+        let related = with(&p, Some(CtInfo::Related), CtStatus::default());
+        let invalid = with(&p, None, CtStatus::default());
+        let no = "ctstate";
+        check("conntrack --ctstate related,ESTABLISHED", "conntrack --ctstate RELATED,ESTABLISHED", &[(new, no), (reply, ""), (related, ""), (invalid, no)]);
+        check("conntrack --ctstate INVALID", "conntrack --ctstate INVALID", &[(new, no), (invalid, "")]);
+        let firewall = "conntrack ! --ctstate RELATED,ESTABLISHED,DNAT";
+        check(firewall, firewall, &[(new, ""), (dnat, no), (reply, no), (invalid, "")]);
+        check("state --state NEW", "state --state NEW", &[(new, ""), (dnat, ""), (reply, "state")]);
+        assert_eq!(try_read("conntrack --ctstate FOO"), Err("Bad ctstate \"FOO\"".to_owned()));
+        assert_eq!(try_read("state --state DNAT"), Err("Bad state \"DNAT\"".to_owned()));
+    }
+
+    #[test]
+    fn tuples_status_and_direction() {
+        let p = udp();
+        let new = with(&p, Some(CtInfo::New), CtStatus::ASSURED);
+        let reply = with(&p, Some(CtInfo::EstablishedReply), CtStatus::SEEN_REPLY);
+        let none = with(&p, None, CtStatus::default());
+        check("conntrack --ctorigdst 10.0.0.2", "conntrack --ctorigdst 10.0.0.2", &[(new, ""), (none, "ct")]);
+        check("conntrack ! --ctorigsrc 10.0.0.0/8", "conntrack ! --ctorigsrc 10.0.0.0/8", &[(new, "ctorigsrc")]);
+        check("conntrack --ctrepldstport 40000:40001", "conntrack --ctrepldstport 40000:40001", &[(new, "")]);
+        check("conntrack --ctorigdstport 54", "conntrack --ctorigdstport 54", &[(new, "ctorigdstport")]);
+        check("conntrack --ctproto udp", "conntrack --ctproto 17", &[(new, "")]);
+        check("conntrack --ctdir reply", "conntrack --ctdir REPLY", &[(new, "ctdir"), (reply, "")]);
+        check("conntrack --ctstatus assured", "conntrack --ctstatus ASSURED", &[(new, ""), (reply, "ctstatus")]);
+        // The kernel looks no further than the state where there is no flow.
+        check("conntrack --ctstate INVALID --ctorigdst 10.9.9.9", "conntrack --ctstate INVALID --ctorigdst 10.9.9.9", &[(none, "")]);
+    }
 }

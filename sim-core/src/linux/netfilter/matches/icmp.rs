@@ -159,3 +159,23 @@ impl Icmp {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+
+    use crate::linux::netfilter::testing::{check, cx, echo, try_read, udp};
+
+    #[test]
+    fn types() {
+        let (e, u) = (echo(), udp());
+        check("icmp --icmp-type echo-request", "icmp --icmp-type 8", &[(cx(&e), ""), (cx(&u), "icmp")]);
+        check("icmp --icmp-type host-unreach", "icmp --icmp-type 3/1", &[(cx(&e), "icmp-type")]);
+        check("icmp ! --icmp-type 8/0", "icmp ! --icmp-type 8/0", &[(cx(&e), "icmp-type")]);
+        check("icmp --icmp-type any", "icmp --icmp-type any", &[(cx(&e), "")]);
+        let said = try_read("icmp --icmp-type network");
+        assert_eq!(said, Err("Ambiguous ICMP type `network': `network-unreachable' or `network-unknown'?".to_owned()));
+        assert_eq!(try_read("icmp --icmp-type 300"), Err("Unknown ICMP type `300'".to_owned()));
+    }
+}

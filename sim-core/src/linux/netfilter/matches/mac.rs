@@ -66,3 +66,19 @@ impl Mac {
         (format!("{not}{}", self.source), cx.mac_source.map_or_else(|| "no link header".to_owned(), |m| m.to_string()))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use super::*;
+    use crate::linux::netfilter::testing::{check, cx, udp};
+
+    #[test]
+    fn source() {
+        let p = udp();
+        let from = |last| MatchCx { mac_source: Some(packet::Mac([2, 0xab, 0, 0, 0, last])), ..cx(&p) };
+        check("mac --mac-source 2:AB:0:0:0:1", "mac --mac-source 02:ab:00:00:00:01", &[(from(1), ""), (from(2), "mac-source")]);
+        check("mac ! --mac-source 02:ab:00:00:00:01", "mac ! --mac-source 02:ab:00:00:00:01", &[(from(1), "mac-source"), (cx(&p), "mac-source")]);
+    }
+}

@@ -54,3 +54,22 @@ impl Mark {
         (format!("{not}{}", self.mark), format!("{:#x}", cx.mark))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use super::*;
+    use crate::linux::netfilter::testing::{check, cx, try_read, udp};
+
+    #[test]
+    fn value_under_a_mask() {
+        let p = udp();
+        let marked = MatchCx { mark: 0x4001, ..cx(&p) };
+        check("mark --mark 0x4000/0x4000", "mark --mark 0x4000/0x4000", &[(marked, ""), (cx(&p), "mark")]);
+        check("mark ! --mark 0x4000/0x4000", "mark ! --mark 0x4000/0x4000", &[(marked, "mark"), (cx(&p), "")]);
+        check("mark --mark 16385", "mark --mark 0x4001", &[(marked, "")]);
+        let said = "mark: bad integer value for option \"--mark\", or out of range.\n";
+        assert_eq!(try_read("mark --mark 4294967296"), Err(said.to_owned()));
+    }
+}

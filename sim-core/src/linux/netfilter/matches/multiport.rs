@@ -136,3 +136,22 @@ impl Multiport {
         (format!("{}{}", if self.invert { "not " } else { "" }, self.text(true)), seen)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+
+    use crate::packet::TcpFlags;
+    use crate::linux::netfilter::testing::{check, cx, echo, tcp, try_read};
+
+    #[test]
+    fn lists_and_ranges() {
+        let (t, e) = (tcp(TcpFlags::SYN), echo());
+        check("multiport --dports 22,http,1000:2000", "multiport --dports 22,80,1000:2000", &[(cx(&t), ""), (cx(&e), "multiport")]);
+        check("multiport --sports 1,2", "multiport --sports 1,2", &[(cx(&t), "sports")]);
+        check("multiport ! --ports 40000", "multiport ! --ports 40000", &[(cx(&t), "ports")]);
+        assert_eq!(try_read("multiport --ports 1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16"), Err("too many ports specified".to_owned()));
+        assert_eq!(try_read("multiport --ports 5:5"), Err("invalid portrange specified".to_owned()));
+    }
+}

@@ -5,7 +5,7 @@
 
 use super::Field;
 use crate::linux::netfilter::eval::MatchCx;
-use crate::linux::netfilter::option::{Opt, OptError};
+use crate::linux::netfilter::option::{Opt, OptError, plain_word};
 use crate::linux::netfilter::spec::RuleSpec;
 use std::sync::Arc;
 
@@ -43,7 +43,7 @@ impl Nfacct {
     pub(super) fn save(&self, out: &mut String) {
         // Two spaces, as the extension prints them.
         out.push_str(" --nfacct-name  ");
-        out.push_str(&self.name);
+        out.push_str(&plain_word(&self.name));
     }
 
     pub(super) fn list(&self, _: bool, out: &mut String) {
@@ -53,5 +53,19 @@ impl Nfacct {
 
     pub(super) fn explain(&self, _: Field, _: &MatchCx<'_>) -> (String, String) {
         (String::new(), String::new())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+
+    use crate::linux::netfilter::testing::{check, cx, udp};
+
+    #[test]
+    fn fits_all() {
+        let p = udp();
+        check("nfacct --nfacct-name n", "nfacct --nfacct-name  n", &[(cx(&p), "")]);
     }
 }

@@ -4,7 +4,7 @@
 
 use super::Field;
 use crate::linux::netfilter::eval::MatchCx;
-use crate::linux::netfilter::option::{Opt, OptError};
+use crate::linux::netfilter::option::{Opt, OptError, plain_word};
 use crate::linux::netfilter::spec::{IfMatch, RuleSpec, if_name_holds};
 use std::fmt::Write as _;
 
@@ -103,7 +103,7 @@ impl Physdev {
         };
         let dev = |m: &Option<IfMatch>, name: &str, out: &mut String| {
             if let Some(m) = m {
-                let _ = write!(out, "{} {prefix}{name} {}", if m.invert { not } else { "" }, m.name);
+                let _ = write!(out, "{} {prefix}{name} {}", if m.invert { not } else { "" }, plain_word(&m.name));
             }
         };
         flag(self.is_in, "is-in", out);
@@ -126,5 +126,28 @@ impl Physdev {
             "physdev-is-out" => (flag(self.is_out), yes(!output.is_empty())),
             _ => (flag(self.is_bridged), yes(cx.phys.is_some() && !output.is_empty())),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use super::*;
+    use crate::linux::netfilter::testing::{check, cx, udp};
+
+    #[test]
+    fn ports() {
+        let p = udp();
+        let bridged = MatchCx { phys: Some(("veth1", "veth2")), ..cx(&p) };
+        let routed = MatchCx { phys: Some(("veth1", "")), ..cx(&p) };
+        let none = cx(&p);
+        let is = "physdev-is-bridged";
+        check("physdev --physdev-is-bridged", "physdev --physdev-is-bridged", &[(bridged, ""), (routed, is), (none, is)]);
+        check("physdev ! --physdev-is-bridged", "physdev ! --physdev-is-bridged", &[(bridged, is), (routed, ""), (none, "")]);
+        check("physdev --physdev-in veth+", "physdev --physdev-in veth+", &[(bridged, ""), (none, "physdev-in")]);
+        check("physdev ! --physdev-in veth1", "physdev ! --physdev-in veth1", &[(bridged, "physdev-in"), (none, "")]);
+        check("physdev ! --physdev-out veth1", "physdev ! --physdev-out veth1", &[(bridged, ""), (routed, "physdev-out"), (none, "")]);
+        check("physdev --physdev-is-in ! --physdev-is-out", "physdev --physdev-is-in ! --physdev-is-out", &[(bridged, "physdev-is-out"), (routed, "")]);
     }
 }

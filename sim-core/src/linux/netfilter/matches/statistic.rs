@@ -223,3 +223,57 @@ fn parse_probability(s: &str) -> Option<u32> {
     }
     u32::try_from((value.checked_mul(u128::from(CERTAIN) * 2)? + scale) / (scale * 2)).ok()
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use super::*;
+    use crate::linux::netfilter::testing::{cx, read, udp};
+
+    #[test]
+    fn probability_is_kept_as_31_bits() {
+        for (given, saved) in [
+            ("0.5", "0.50000000000"),
+            ("0.3333333333", "0.33333333349"),
+            ("0.33333333349", "0.33333333349"),
+            (".25", "0.25000000000"),
+            ("1", "1.00000000000"),
+            ("0", "0.00000000000"),
+            ("1e-1", "0.10000000009"),
+        ] {
+            let m = read(&format!("statistic --mode random --probability {given}"));
+            let mut out = String::new();
+            m.save(&mut out);
+            assert_eq!(out, format!(" --mode random --probability {saved}"));
+        }
+        for bad in ["2", "-1", "x", "", "1.0001", "0.5.5"] {
+            assert_eq!(parse_probability(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn draws_and_counts() {
+        let half = Statistic::random(CERTAIN / 2);
+        assert!(half.fits_draw(CERTAIN / 2 - 1) && !half.fits_draw(CERTAIN / 2));
+        assert!(Statistic::random(CERTAIN).fits_draw(u32::MAX) && !Statistic::random(0).fits_draw(0));
+        let not = Statistic { invert: true, ..half };
+        assert!(!not.fits_draw(0) && not.fits_draw(CERTAIN / 2));
+        // One in three; the count begins at `--packet`.
+        let run = |packet| {
+            let (m, mut count) = (Statistic::nth(3, packet), packet);
+            (0..6).map(|_| u8::from(m.fits_count(&mut count))).collect::<Vec<_>>()
+        };
+        assert_eq!(run(0), [0, 0, 1, 0, 0, 1]);
+        assert_eq!(run(2), [1, 0, 0, 1, 0, 0]);
+    }
+
+    #[test]
+    fn a_recorded_answer_is_repeated() {
+        let p = udp();
+        let m = read("statistic --mode nth --every 2 --packet 0");
+        let seen = [(RowId(1), true, 0), (RowId(2), false, 1)];
+        let ask = |row| m.eval(&cx(&p), RowId(row), &mut crate::linux::netfilter::eval::Recorded(&seen));
+        assert_eq!((ask(1), ask(2), ask(3)), (Ok(()), Err("every"), Err("every")));
+    }
+}

@@ -214,3 +214,43 @@ fn has_option(cx: &MatchCx<'_>, kind: u8) -> bool {
     }
     false
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use super::*;
+    use crate::linux::netfilter::testing::{check, cx, fragment, tcp, try_read, udp};
+
+    #[test]
+    fn ports_flags_and_options() {
+        let syn = tcp(TcpFlags::SYN);
+        let ack = tcp(TcpFlags::ACK);
+        let u = udp();
+        check("tcp --dport 80", "tcp --dport 80", &[(cx(&syn), ""), (cx(&u), "tcp")]);
+        check("tcp --destination-port 81", "tcp --dport 81", &[(cx(&syn), "dport")]);
+        check("tcp ! --dport http", "tcp ! --dport 80", &[(cx(&syn), "dport")]);
+        check("tcp --sport 1024: --dport :100", "tcp --sport 1024:65535 --dport 0:100", &[(cx(&syn), "")]);
+        check("tcp ! --sport 30000:50000", "tcp ! --sport 30000:50000", &[(cx(&syn), "sport")]);
+        check("tcp --syn", "tcp --tcp-flags FIN,SYN,RST,ACK SYN", &[(cx(&syn), ""), (cx(&ack), "tcp-flags")]);
+        check("tcp ! --syn", "tcp ! --tcp-flags FIN,SYN,RST,ACK SYN", &[(cx(&syn), "tcp-flags"), (cx(&ack), "")]);
+        check("tcp --tcp-flags all none", "tcp --tcp-flags FIN,SYN,RST,PSH,ACK,URG NONE", &[(cx(&syn), "tcp-flags")]);
+        check("tcp --tcp-option 3", "tcp --tcp-option 3", &[(cx(&syn), "")]);
+        check("tcp ! --tcp-option 2", "tcp ! --tcp-option 2", &[(cx(&syn), "tcp-option")]);
+        check("tcp --tcp-option 8", "tcp --tcp-option 8", &[(cx(&syn), "tcp-option")]);
+    }
+
+    #[test]
+    fn only_a_first_fragment_has_ports() {
+        let (first, later) = (fragment(0), fragment(8));
+        check("tcp --dport 80 --syn", "tcp --dport 80 --tcp-flags FIN,SYN,RST,ACK SYN", &[(cx(&first), ""), (cx(&later), "tcp")]);
+    }
+
+    #[test]
+    fn refused() {
+        assert_eq!(try_read("tcp --dport 90:80"), Err("invalid portrange (min > max)".to_owned()));
+        assert_eq!(try_read("tcp --dport 65536"), Err("invalid port/service `65536' specified".to_owned()));
+        assert_eq!(try_read("tcp --syn --tcp-flags SYN SYN"), Err("Only one of `--syn' or `--tcp-flags'  allowed".to_owned()));
+        assert_eq!(try_read("tcp --tcp-flags FOO SYN"), Err("Unknown TCP flag `FOO'".to_owned()));
+    }
+}

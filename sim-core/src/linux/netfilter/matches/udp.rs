@@ -29,8 +29,8 @@ impl Udp {
 
     pub(super) fn set(&mut self, opt: usize, invert: bool, args: &[&str]) -> Result<(), OptError> {
         match opt {
-            0 => self.sport = Ports::parse(args[0], invert)?,
-            _ => self.dport = Ports::parse(args[0], invert)?,
+            0 => self.sport = Ports::parse_lax("udp", "source-port", args[0], invert)?,
+            _ => self.dport = Ports::parse_lax("udp", "destination-port", args[0], invert)?,
         }
         Ok(())
     }
@@ -72,5 +72,22 @@ impl Udp {
             "dport" => (wanted_ports(self.dport), ports.1.to_string()),
             _ => ("a UDP header".to_owned(), cx.body_seen()),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+
+    use crate::packet::TcpFlags;
+    use crate::linux::netfilter::testing::{check, cx, tcp, udp};
+
+    #[test]
+    fn ports() {
+        let (u, t) = (udp(), tcp(TcpFlags::SYN));
+        check("udp --dport domain", "udp --dport 53", &[(cx(&u), ""), (cx(&t), "udp")]);
+        check("udp --sport 1:2 ! --dport 53", "udp --sport 1:2 ! --dport 53", &[(cx(&u), "sport")]);
+        check("udp", "udp", &[(cx(&u), "")]);
     }
 }

@@ -72,10 +72,18 @@ pub(super) fn parse_to(s: &str, range: &mut NatRange<Ipv4Addr>) -> Result<(), Op
 /// Reads `port[-port]`.
 pub(super) fn parse_ports(s: &str) -> Result<(u16, u16), OptError> {
     let one = |p: &str| parse_port(p).map_err(|_| OptError::parameter(format!("Port `{p}' not valid")));
+    let digits = s.bytes().take_while(u8::is_ascii_digit).count();
+    if (1..=5).contains(&digits) && !matches!(s[digits..].chars().next(), None | Some('-')) {
+        return Err(OptError::parameter(format!("Garbage after port value: `{}'", &s[digits..])));
+    }
     let (lo, last) = match s.split_once('-') {
+        Some(("", _)) => (s, s),
         Some((a, b)) => (a, b),
         None => (s, s),
     };
+    if last.starts_with(|c: char| c.is_ascii_digit()) && parse_port(last).is_err() && last != s {
+        return Err(OptError::parameter(format!("Port range `{last}' funky")));
+    }
     let (lo, hi) = (one(lo)?, one(last)?);
     if lo > hi {
         return Err(OptError::parameter(format!("Port range `{last}' funky")));
@@ -111,4 +119,29 @@ pub(super) fn needs_ports(range: &NatRange<Ipv4Addr>, rule: &RuleSpec) -> Result
         return Err(OptError::parameter("Need TCP, UDP, SCTP or DCCP with port specification"));
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use super::*;
+
+    #[test]
+    fn addresses_and_ports_both_ways() {
+        for text in ["1.1.1.1", "1.1.1.1:80", "1.1.1.1-1.1.1.9:80-90", ":80"] {
+            let mut range = NatRange::default();
+            parse_to(text, &mut range).unwrap();
+            assert_eq!(to_text(&range), text);
+        }
+        for (text, said) in [
+            ("foo", "Bad IP address \"foo\""),
+            ("1.1.1.1-", "Bad IP address \"\""),
+            ("1.1.1.1:", "Port `' not valid"),
+            ("1.1.1.1:90-80", "Port range `80' funky"),
+            ("1.1.1.1:80x", "Garbage after port value: `x'"),
+        ] {
+            assert_eq!(parse_to(text, &mut NatRange::default()).unwrap_err().text, said);
+        }
+    }
 }

@@ -86,3 +86,30 @@ impl Mark {
         };
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use super::*;
+
+    #[test]
+    fn bits_are_cleared_then_flipped() {
+        // Option by its place, value, text, and what becomes of 0xff0.
+        for (opt, value, saved, mark) in [
+            (0, "0x4000/0x4000", "0x4000/0x4000", 0x4ff0),
+            (0, "0x10/0x0", "0x10/0x0", 0xfe0),
+            (1, "5", "0x5/0xffffffff", 5),
+            (1, "5/3", "0x5/0x7", 0xff5),
+            (2, "0x10", "0x0/0xffffffef", 0x10),
+            (3, "0xf", "0xf/0xf", 0xfff),
+            (4, "0xff", "0xff/0x0", 0xf0f),
+        ] {
+            let mut t = Mark::default();
+            t.set(opt, &[value]).unwrap();
+            let mut out = String::new();
+            t.save(&mut out);
+            assert_eq!((out, t.apply(0xff0)), (format!(" --set-xmark {saved}"), mark));
+        }
+    }
+}

@@ -7,7 +7,7 @@
 //!   translations    DNAT SNAT MASQUERADE REDIRECT      nat table only
 //! ```
 
-use super::option::{Opt, OptError};
+use super::option::{Opt, OptError, plain_word};
 use super::spec::RuleSpec;
 use super::xtables::TableKind;
 use crate::linux::netfilter::Hook;
@@ -116,7 +116,7 @@ impl Target {
             return;
         }
         out.push_str(if matches!(self, Target::Goto(_)) { " -g " } else { " -j " });
-        out.push_str(self.name());
+        out.push_str(&plain_word(self.name()));
         self.save(out);
     }
 

@@ -83,3 +83,32 @@ impl Reject {
         out.push_str(self.text());
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use super::*;
+
+    #[test]
+    fn names_and_their_beginnings() {
+        for (given, with) in [
+            ("icmp-host-prohibited", RejectWith::Icmp(10)),
+            ("admin-prohib", RejectWith::Icmp(13)),
+            ("icmp", RejectWith::Icmp(0)),
+            ("tcp-rst", RejectWith::TcpReset),
+        ] {
+            let mut t = Reject::default();
+            t.set(0, &[given]).unwrap();
+            assert_eq!(t.with, with);
+        }
+        assert_eq!(Reject::default().set(0, &["é"]).unwrap_err().text, "unknown reject type \"é\"");
+    }
+
+    #[test]
+    fn a_reset_needs_tcp() {
+        let reset = Reject { with: RejectWith::TcpReset };
+        assert!(!reset.fits_rule(&RuleSpec::default()));
+        assert!(reset.fits_rule(&RuleSpec::default().protocol(Protocol::TCP)));
+    }
+}

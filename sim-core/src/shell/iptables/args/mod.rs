@@ -3,13 +3,15 @@
 //! Models: iptables 1.8.9 iptables/xshared.c do_parse, command_default, generic_opt_check.
 //! Simplifies: address lists become one batch of single rules.
 
+mod lookup;
+
 use super::{CmdError, try_help};
 use crate::linux::netfilter::apply::VERSION;
 use crate::linux::netfilter::option::{Opt, OptError, number};
 use crate::linux::netfilter::spec::{ProtoMatch, parse_addresses, parse_interface, parse_protocol};
 use crate::linux::netfilter::{AddrMatch, Match, Policy, RuleSpec, TableKind, Target};
 use crate::linux::op::{Restore, RestoreLine, RestoreTable, XtCommand, XtOp};
-use crate::packet::Protocol;
+use lookup::{COMMANDS, Found, GLOBALS, allowed};
 use std::sync::Arc;
 
 /// What a command line of `iptables` asks for.
@@ -53,57 +55,6 @@ pub enum ShowWhat {
     List,
     /// `-S`: as commands.
     Rules,
-}
-
-/// Options of iptables itself: letter, long names, words that follow.
-const GLOBALS: &[(char, &[&str], u8)] = &[
-    ('A', &["append"], 1),
-    ('D', &["delete"], 1),
-    ('C', &["check"], 1),
-    ('I', &["insert"], 1),
-    ('R', &["replace"], 1),
-    ('L', &["list"], 0),
-    ('S', &["list-rules"], 0),
-    ('F', &["flush"], 0),
-    ('Z', &["zero"], 0),
-    ('N', &["new-chain", "new"], 1),
-    ('X', &["delete-chain"], 0),
-    ('E', &["rename-chain"], 1),
-    ('P', &["policy"], 1),
-    ('s', &["source", "src"], 1),
-    ('d', &["destination", "dst"], 1),
-    ('p', &["protocol", "proto"], 1),
-    ('i', &["in-interface"], 1),
-    ('o', &["out-interface"], 1),
-    ('j', &["jump"], 1),
-    ('g', &["goto"], 1),
-    ('t', &["table"], 1),
-    ('m', &["match"], 1),
-    ('n', &["numeric"], 0),
-    ('f', &["fragments", "fragment"], 0),
-    ('v', &["verbose"], 0),
-    ('w', &["wait"], 0),
-    ('W', &["wait-interval"], 1),
-    ('x', &["exact"], 0),
-    ('V', &["version"], 0),
-    ('h', &["help"], 0),
-    ('0', &["line-numbers"], 0),
-    ('M', &["modprobe"], 1),
-    ('c', &["set-counters"], 1),
-    ('4', &["ipv4"], 0),
-    ('6', &["ipv6"], 0),
-];
-
-const COMMANDS: &str = "ADCIRLSFZNXEP";
-
-/// Commands of a kind and the options that they take, by letter.
-fn allowed(command: char) -> &'static str {
-    match command {
-        'A' | 'D' | 'C' | 'I' | 'R' => "sdpijogmfvc",
-        'L' => "nvx0",
-        'Z' | 'F' | 'X' | 'N' | 'E' | 'S' => "v",
-        _ => "vc",
-    }
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -170,13 +121,12 @@ struct Line {
     rule: Option<u32>,
     new_name: Option<String>,
     policy: Option<String>,
-    table: Option<TableKind>,
+    table: Option<String>,
     given: String,
     src: Option<(String, bool)>,
     dst: Option<(String, bool)>,
     spec: RuleSpec,
     exts: Vec<Ext>,
-    waits: bool,
 }
 
 pub(super) fn parse(argv: &[&str], mode: Mode) -> Result<Parsed, Failed> {
@@ -191,14 +141,17 @@ pub(super) fn parse(argv: &[&str], mode: Mode) -> Result<Parsed, Failed> {
             invert = true;
             continue;
         }
-        if let Some(long) = word.strip_prefix("--").filter(|l| !l.is_empty()) {
+        if word == "--" {
+            return said("unknown arguments found on commandline");
+        }
+        if let Some(long) = word.strip_prefix("--") {
             let (name, value) = match long.split_once('=') {
                 Some((n, v)) => (n, Some(v)),
                 None => (long, None),
             };
             match l.find(name) {
                 Some(Found::Global(c)) => {
-                    if let Some(done) = l.global(c, value, false, &mut words, invert, mode)? {
+                    if let Some(done) = l.global(c, value, &mut words, invert, mode)? {
                         return Ok(done);
                     }
                 }
@@ -217,7 +170,7 @@ pub(super) fn parse(argv: &[&str], mode: Mode) -> Result<Parsed, Failed> {
                     _ => rest,
                 });
                 let optional = c == 'w' && !rest.is_empty() && rest.bytes().all(|b| b.is_ascii_digit());
-                if let Some(done) = l.global(c, attached.or(optional.then_some(rest)), i > 1, &mut words, invert, mode)? {
+                if let Some(done) = l.global(c, attached.or(optional.then_some(rest)), &mut words, invert, mode)? {
                     return Ok(done);
                 }
                 if attached.is_some() || optional {
@@ -228,6 +181,9 @@ pub(super) fn parse(argv: &[&str], mode: Mode) -> Result<Parsed, Failed> {
             return Err(Failed::Bare(format!("Bad argument `{word}'")));
         }
         invert = false;
+    }
+    if invert {
+        return said("nothing appropriate following !");
     }
     l.finish(mode)
 }
@@ -252,151 +208,9 @@ impl<'a> Words<'a> {
     }
 }
 
-enum Found {
-    Global(char),
-    Ext(usize, usize),
-}
-
 impl Line {
-    /// The option of that long name, or of a beginning of it that fits one alone: the extension loaded last is asked first.
-    fn find(&mut self, name: &str) -> Option<Found> {
-        if let Some(found) = self.lookup(name) {
-            return Some(found);
-        }
-        // Only now is the protocol's own match loaded.
-        let p = self.spec.protocol?;
-        let own = match p.protocol {
-            Protocol::TCP => "tcp",
-            Protocol::UDP => "udp",
-            Protocol::ICMP => "icmp",
-            _ => return None,
-        };
-        if self.exts.iter().any(|e| matches!(e, Ext::Match(m, _) if m.name() == own)) {
-            return None;
-        }
-        self.exts.push(Ext::Match(Match::new(own)?, 0));
-        let found = self.lookup(name);
-        if found.is_none() {
-            self.exts.pop();
-        }
-        found
-    }
-
-    fn opts(&self, ext: usize) -> &'static [Opt] {
-        match &self.exts[ext] {
-            Ext::Match(m, _) => m.opts(),
-            Ext::Target(_) => self.spec.target.opts(),
-        }
-    }
-
-    fn lookup(&self, name: &str) -> Option<Found> {
-        let exts = (0..self.exts.len()).rev();
-        for ext in exts.clone() {
-            if let Some(opt) = self.opts(ext).iter().position(|o| o.names.contains(&name)) {
-                return Some(Found::Ext(ext, opt));
-            }
-        }
-        if let Some((c, ..)) = GLOBALS.iter().find(|(_, names, _)| names.contains(&name)) {
-            return Some(Found::Global(*c));
-        }
-        let mut found = None;
-        let mut full = None;
-        for ext in exts {
-            for (opt, o) in self.opts(ext).iter().enumerate() {
-                for n in o.names.iter().filter(|n| n.starts_with(name)) {
-                    if full.is_some_and(|f| f != (ext, opt)) {
-                        return None;
-                    }
-                    full = Some((ext, opt));
-                    found = Some(Found::Ext(ext, opt));
-                    let _ = n;
-                }
-            }
-        }
-        for (c, names, _) in GLOBALS {
-            if names.iter().any(|n| n.starts_with(name)) {
-                if found.is_some() {
-                    return None;
-                }
-                found = Some(Found::Global(*c));
-            }
-        }
-        found
-    }
-
-    fn extension(
-        &mut self,
-        ext: usize,
-        opt: usize,
-        typed: &str,
-        value: Option<&str>,
-        words: &mut Words<'_>,
-        invert: bool,
-    ) -> Result<(), Failed> {
-        let o = &self.opts(ext)[opt];
-        let name = o.names[0];
-        let (who, seen) = match &self.exts[ext] {
-            Ext::Match(m, seen) => (m.shown_name().to_owned(), *seen),
-            Ext::Target(seen) => (self.spec.target.name().to_owned(), *seen),
-        };
-        let mut args: Vec<&str> = Vec::new();
-        if o.args > 0 {
-            match value.or_else(|| words.next()) {
-                Some(v) => args.push(v),
-                None => return said(format!("option \"--{typed}\" requires an argument")),
-            }
-        }
-        if o.args > 1 {
-            match words.value() {
-                Some(v) => args.push(v),
-                None => return said(format!("--{name} requires two args.")),
-            }
-        }
-        let old = matches!(who.as_str(), "tcp" | "udp");
-        if seen >> opt & 1 == 1 && !o.multi {
-            return if old && o.args == 1 {
-                said(format!("Only one `--{name}' allowed"))
-            } else if old {
-                said("Only one of `--syn' or `--tcp-flags'  allowed")
-            } else {
-                said(format!("{who}: option \"--{name}\" can only be used once.\n"))
-            };
-        }
-        if invert && !o.invert {
-            return said(format!("{who}: option \"--{name}\" cannot be inverted.\n"));
-        }
-        // The excluded option that stands first in the list is named.
-        if let Some(other) = (0..32).find(|n| (seen & o.excl) >> n & 1 == 1) {
-            let other = self.opts(ext)[other].names[0];
-            let (a, b) =
-                if opt < self.opts(ext).iter().position(|o| o.names[0] == other).unwrap_or(0) { (name, other) } else { (other, name) };
-            return said(format!("{who}: option \"--{a}\" cannot be used together with \"--{b}\".\n"));
-        }
-        match &mut self.exts[ext] {
-            Ext::Match(m, seen) => {
-                *seen |= 1 << opt;
-                m.set(opt, invert, &args)?;
-            }
-            Ext::Target(seen) => {
-                *seen |= 1 << opt;
-                self.spec.target.set(opt, &args)?;
-            }
-        }
-        Ok(())
-    }
-
-    #[expect(clippy::too_many_lines, reason = "one arm an option")]
-    fn global(
-        &mut self,
-        c: char,
-        value: Option<&str>,
-        clustered: bool,
-        words: &mut Words<'_>,
-        invert: bool,
-        mode: Mode,
-    ) -> Result<Option<Parsed>, Failed> {
-        let _ = clustered;
-        let (_, names, args) = GLOBALS.iter().find(|(g, ..)| *g == c).copied().unwrap_or(('h', &["help"], 0));
+    fn global(&mut self, c: char, value: Option<&str>, words: &mut Words<'_>, invert: bool, mode: Mode) -> Result<Option<Parsed>, Failed> {
+        let args = GLOBALS.iter().find(|(g, ..)| *g == c).map_or(0, |(_, _, args)| *args);
         let arg = match (args, value) {
             (0, v) => v.unwrap_or_default(),
             (_, Some(v)) => v,
@@ -407,7 +221,7 @@ impl Line {
         };
         if COMMANDS.contains(c) {
             if invert {
-                return said(format!("unexpected ! flag before --{}", names[0]));
+                return said("unexpected '!' flag");
             }
             if let Some(old) = self.command.filter(|old| !(matches!((*old, c), ('Z', 'L') | ('L', 'Z')))) {
                 return said(format!("Cannot use -{c} with -{old}"));
@@ -441,7 +255,7 @@ impl Line {
             'o' => self.spec.oif = parse_interface(arg, invert)?,
             'f' => self.spec.fragment = Some(!invert),
             'j' => self.jump(arg)?,
-            'g' => self.spec.target = Target::Goto(chain_name(arg)?.into()),
+            'g' => self.spec.target = Target::Goto(target_name(arg)?.into()),
             'm' => {
                 if invert {
                     return said("unexpected ! flag before --match");
@@ -457,9 +271,7 @@ impl Line {
                 if invert {
                     return said("unexpected ! flag before --table");
                 }
-                let table = TableKind::by_name(arg);
-                let text = || format!("table '{arg}' does not exist\nPerhaps iptables or your kernel needs to be upgraded.");
-                self.table = Some(table.ok_or_else(|| Failed::Own(text(), 3))?);
+                self.table = Some(arg.to_owned());
             }
             'c' => {
                 let (packets, bytes) = match arg.split_once(',') {
@@ -473,14 +285,8 @@ impl Line {
                     }
                 }
             }
-            'w' => {
-                self.waits = true;
-                if value.is_none()
-                    && let Some(next) = words.argv.get(words.at).filter(|w| !w.is_empty() && w.bytes().all(|b| b.is_ascii_digit()))
-                {
-                    let _ = next;
-                    words.at += 1;
-                }
+            'w' if value.is_none() && words.argv.get(words.at).is_some_and(|w| !w.is_empty() && w.bytes().all(|b| b.is_ascii_digit())) => {
+                words.at += 1;
             }
             'W' => {}
             'V' => return Ok(Some(Parsed::Version)),
@@ -503,17 +309,7 @@ impl Line {
             }
             return Ok(());
         }
-        if arg.is_empty() {
-            return said("Invalid target name (too short)");
-        }
-        if arg.len() > 28 {
-            return said(format!("Invalid target name `{arg}' (28 chars max)"));
-        }
-        if let Some(b) = arg.chars().find(|c| c.is_ascii_whitespace()) {
-            let _ = b;
-            return said(format!("Invalid target name `{arg}'"));
-        }
-        self.spec.target = Target::Jump(arg.into());
+        self.spec.target = Target::Jump(target_name(arg)?.into());
         Ok(())
     }
 
@@ -562,14 +358,14 @@ impl Line {
         };
         let table = match mode {
             Mode::Restore(t) => t,
-            Mode::Command => self.table.unwrap_or(TableKind::Filter),
+            Mode::Command => self.table.as_deref().map_or(Some(TableKind::Filter), TableKind::by_name).unwrap_or(TableKind::Filter),
         };
         self.check_extensions()?;
+        let specs = self.specs()?;
         if let Some(bad) = self.given.chars().find(|c| !allowed(command).contains(*c)) {
             let bad = if bad == 'g' { 'j' } else { bad };
             return said(format!("Illegal option `-{bad}' with this command"));
         }
-        let specs = self.specs()?;
         if let Some(chain) = &self.chain {
             if chain.len() > 28 {
                 return said(format!("chain name `{chain}' too long (must be under 29 chars)"));
@@ -579,6 +375,10 @@ impl Line {
             if matches!(command, 'A' | 'D' | 'C' | 'I' | 'R') && (no_in || no_out) {
                 return said(format!("Can't use -{} with {chain}\n", if no_in { 'i' } else { 'o' }));
             }
+        }
+        if let Some(name) = self.table.as_deref().filter(|n| TableKind::by_name(n).is_none()) {
+            let text = format!("table '{name}' does not exist\nPerhaps iptables or your kernel needs to be upgraded.");
+            return Err(Failed::Own(text, 3));
         }
         let chain = || -> Arc<str> { self.chain.clone().unwrap_or_default().into() };
         let change = |c: XtCommand| Ok(Parsed::Change(XtOp::Command { table, command: c }));
@@ -678,6 +478,20 @@ fn with_invert(mut list: Vec<AddrMatch>, invert: bool) -> Result<Vec<AddrMatch>,
     }
     list.iter_mut().for_each(|a| a.invert = invert);
     Ok(list)
+}
+
+/// Checks the name of a chain to jump to.
+fn target_name(name: &str) -> Result<&str, Failed> {
+    if name.is_empty() {
+        return said("Invalid target name (too short)");
+    }
+    if name.len() > 28 {
+        return said(format!("Invalid target name `{name}' (28 chars max)"));
+    }
+    if name.chars().any(|c| c.is_ascii_whitespace()) {
+        return said(format!("Invalid target name `{name}'"));
+    }
+    Ok(name)
 }
 
 /// Checks a new chain's name.
