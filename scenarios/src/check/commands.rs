@@ -102,11 +102,11 @@ fn texts<'a>(s: &Subject<'a>) -> Vec<(Option<&'a At<String>>, &'a At<String>, &'
 pub(super) fn check(s: &mut Subject<'_>) {
     for (on, run, what) in texts(s) {
         let needs_place = what != "host";
-        if let Some(on) = on {
-            if let Err(why) = s.names.place(&on.value) {
-                let d = no_place(s.names, &on.value, on.span, &why);
-                s.say(d);
-            }
+        if let Some(on) = on
+            && let Err(why) = s.names.place(&on.value)
+        {
+            let d = no_place(s.names, &on.value, on.span, &why);
+            s.say(d);
         }
         match lines(&run.value) {
             Err((offset, word)) => {

@@ -105,7 +105,7 @@ fn one(s: &mut Subject<'_>, f: &At<Flow>, before: &[&At<Flow>]) {
         }
         Flow::Raw(x) => {
             let digits: String = x.bytes.value.chars().filter(|c| !c.is_whitespace()).collect();
-            if digits.len() % 2 != 0 || digits.is_empty() || !digits.bytes().all(|b| b.is_ascii_hexdigit()) {
+            if !digits.len().is_multiple_of(2) || digits.is_empty() || !digits.bytes().all(|b| b.is_ascii_hexdigit()) {
                 s.say(
                     Diagnostic::error(x.bytes.span, "these are no bytes")
                         .label("pairs of hexadecimal digits")

@@ -401,11 +401,8 @@ impl Prose {
         for line in self.0.lines() {
             let line = line.trim();
             match out.last_mut() {
-                Some(last) if line.is_empty() => {
-                    if !last.is_empty() {
-                        out.push(String::new());
-                    }
-                }
+                Some(last) if line.is_empty() && last.is_empty() => {}
+                Some(_) if line.is_empty() => out.push(String::new()),
                 Some(last) => {
                     if !last.is_empty() {
                         last.push(' ');

@@ -82,7 +82,7 @@ impl<T: Tracer> Walk<'_, T> {
         match self.route_input(&skb, bridge, src, dst) {
             Ok(d) if d.kind == RouteType::Unicast && d.oif == bridge => self.br_nf_bridged_dnat(skb, port, bridge, &d),
             Ok(_) => {
-                self.to_bridge(&mut skb, bridge);
+                self.readdress_to_bridge(&mut skb, bridge);
                 Some(skb)
             }
             Err(_) => {
@@ -99,7 +99,7 @@ impl<T: Tracer> Walk<'_, T> {
     }
 
     /// The packet shall be routed: the frame is made one for the bridge device itself.
-    fn to_bridge(&mut self, skb: &mut Skb, bridge: IfIndex) {
+    fn readdress_to_bridge(&mut self, skb: &mut Skb, bridge: IfIndex) {
         let Some(mac) = self.ns.config.devices.get(bridge).map(|d| d.mac) else { return };
         skb.frame.eth.dst = mac;
         skb.pkt_type = PktType::Host;

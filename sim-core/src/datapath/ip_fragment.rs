@@ -30,7 +30,7 @@ impl<T: Tracer> Walk<'_, T> {
         }
         let key = FragmentKey { src: p.header.src, dst: p.header.dst, id: p.header.id, protocol: p.body.protocol(), for_conntrack };
         let size = p.len() as u32;
-        let Some((from, to, more)) = part_of(&skb) else { return None };
+        let (from, to, more) = part_of(&skb)?;
         if self.ns.fragments.queues.get(&key).is_none() {
             self.ns.fragments.last += 1;
             let number = self.ns.fragments.last;

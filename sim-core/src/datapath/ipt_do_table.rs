@@ -206,7 +206,6 @@ impl TableWalk<'_> {
         }
     }
 
-    #[expect(clippy::too_many_arguments, reason = "one rule at one place with one packet")]
     fn translate<T: Tracer>(
         &self,
         w: &mut Walk<'_, T>,

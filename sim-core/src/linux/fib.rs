@@ -369,7 +369,7 @@ impl<A: Address> FibTable<A> {
 
     /// The first route that holds `dst` and that `fits` accepts.
     #[inline]
-    pub fn lookup<'t>(&'t self, dst: A, mut fits: impl FnMut(&Route<A>) -> bool) -> Option<&'t Route<A>> {
+    pub fn lookup(&self, dst: A, mut fits: impl FnMut(&Route<A>) -> bool) -> Option<&Route<A>> {
         match self.covering(dst, |r| if fits(r) { ControlFlow::Break(r) } else { ControlFlow::Continue(()) }) {
             ControlFlow::Break(r) => Some(r),
             ControlFlow::Continue(()) => None,

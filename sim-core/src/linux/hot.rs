@@ -38,6 +38,7 @@ impl<K: Hash + Eq + Ord, V> HotMap<K, V> {
 
     /// Removes `key`; returns its value.
     #[inline]
+    #[expect(clippy::disallowed_methods, reason = "no order of this table is ever seen, and packets remove from it")]
     pub fn remove(&mut self, key: &K) -> Option<V> {
         self.0.swap_remove(key)
     }

@@ -34,7 +34,7 @@ pub enum Verdict {
 /// When the golden cannot be read or built.
 pub fn observe(golden: &Golden) -> Result<Observed, build::BuildError> {
     let built = build::build(golden)?;
-    let run = built.engine.record(&built.agenda, &mut Shell::default());
+    let run = built.engine.record(&built.agenda, &mut Shell);
     let began = run.flows.iter().map(|f| f.began).collect();
     let observer = Observer { run: &run, ports: &golden.ports, timing: golden.timing, began };
     let outcomes = run
