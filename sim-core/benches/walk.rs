@@ -12,6 +12,7 @@
     clippy::expect_used,
     clippy::float_arithmetic,
     clippy::print_stdout,
+    clippy::disallowed_methods,
     reason = "a benchmark measures and prints"
 )]
 
