@@ -183,7 +183,7 @@ pub fn covers(lesson: &Lesson<'_>, strip: &Strip, packet: PacketId) -> bool {
 fn destination(lesson: &Lesson<'_>, flow: FlowId) -> Option<NetnsId> {
     let to: Ipv4Addr = match &lesson.report.flow(flow)?.spec.kind {
         FlowKind::Ping { to, .. } | FlowKind::Tcp { to, .. } | FlowKind::Udp { to, .. } | FlowKind::Http { to, .. } => *to,
-        FlowKind::Send { .. } | FlowKind::Close { .. } | FlowKind::Raw { .. } | FlowKind::Run { .. } | FlowKind::Sleep(_) => return None,
+        _ => return None,
     };
     let world = &lesson.report.run.end;
     let owns = |ns: &sim_core::linux::Netns| ns.config.devices.iter().any(|d| d.addrs.iter().any(|a| a.local == to));
@@ -299,14 +299,8 @@ fn stage(lesson: &Lesson<'_>, id: StepId) -> Option<Stage> {
             lesson.report.index.hook_of(id.0).filter(|h| *h != id.0).and_then(|h| stage(lesson, StepId(h))).or(Some(Stage::Route))
         }
         Evidence::Fragment { .. } | Evidence::IcmpError { .. } => Some(Stage::Route),
-        Evidence::Receive { .. }
-        | Evidence::Transmit { .. }
-        | Evidence::NeighbourLookup { .. }
-        | Evidence::NeighbourUpdate { .. }
-        | Evidence::FdbLearn { .. }
-        | Evidence::FdbLookup { .. }
-        | Evidence::ArpInput { .. }
-        | Evidence::Timer { .. } => None,
         Evidence::Drop { .. } => (!step.dev.is_some()).then_some(Stage::Route),
+        // frames, neighbours, bridges and timers: at a device
+        _ => None,
     }
 }

@@ -14,6 +14,9 @@ pub fn owner_of_mac(lesson: &Lesson<'_>, text: &str) -> Option<String> {
     if mac.is_broadcast() {
         return Some("everyone".to_owned());
     }
+    if mac == Mac::ZERO {
+        return None;
+    }
     find(lesson, |d| d.mac == mac)
 }
 

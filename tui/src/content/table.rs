@@ -40,7 +40,11 @@ pub fn table(lesson: &Lesson<'_>, view: &StepView<'_>, all: bool) -> Table {
         Kind::FdbLookup => Table {
             title: format!("forwarding table of bridge {} on {place}", bridge(lesson, view)),
             asked: format!("for {}", get("mac")),
-            doc: plain_rows(lesson, view, &format!("no entry for {}", get("mac"))),
+            doc: plain_rows(
+                lesson,
+                view,
+                if get("mac") == "ff:ff:ff:ff:ff:ff" { "for everyone: to every other port" } else { "no entry: to every other port" },
+            ),
         },
         Kind::Rule => {
             let (table, chain) = (get("table"), get("chain"));

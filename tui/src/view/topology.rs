@@ -208,7 +208,10 @@ fn boxes(pen: &mut Pen<'_>, strip: &Strip, row: &Row, range: Option<(usize, usiz
             let x = left + width(&h.name) + 3;
             pen.text(x, 0, inside.right().saturating_sub(x), &format!("{} ", h.addr), Tone::Muted);
         }
-        // the wire to the next host
+    }
+    // the wires, each to the next host
+    for (host, h) in strip.hosts.iter().enumerate() {
+        let Some((_, end)) = row.boxes.get(host).copied() else { continue };
         let Some((next, _)) = row.boxes.get(host + 1).copied() else { continue };
         let (a, b) = (row.cells.iter().rposition(|c| c.host == host), row.cells.iter().position(|c| c.host == host + 1));
         let (tone, sign) = link(pen, row, a, b, range);
