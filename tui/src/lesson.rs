@@ -279,11 +279,11 @@ impl<'r> Lesson<'r> {
         let again = if matches!(self.role(view.packet), Some((PacketRole::Again(_), _))) { " again" } else { "" };
         let word = match view.headers.last().map(|l| l.name) {
             Some("arp") => format!("ARP {}", get("arp", "op").map(Value::to_string).unwrap_or_default()),
-            Some("tcp") => tcp_words(&get("tcp", "flags").map(Value::to_string).unwrap_or_default(), get("tcp", "data")),
+            Some("tcp") => tcp_words(&get("tcp", "flags").map(Value::to_string).unwrap_or_default(), get("tcp", "payload")),
             Some("udp") => "UDP datagram".to_owned(),
             Some("icmp") => match (get("icmp", "type"), get("icmp", "code")) {
                 (Some(Value::Num(t)), Some(Value::Num(c))) => {
-                    let name = sim_core::report::evidence::icmp_name(u8::try_from(*t).unwrap_or(255), u8::try_from(*c).unwrap_or(255));
+                    let name = sim_core::report::names::icmp_name(u8::try_from(*t).unwrap_or(255), u8::try_from(*c).unwrap_or(255));
                     format!("ICMP {name}")
                 }
                 _ => "ICMP".to_owned(),

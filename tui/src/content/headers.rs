@@ -66,7 +66,7 @@ pub fn headers(lesson: &Lesson<'_>, view: &StepView<'_>) -> Vec<Header> {
     for layer in &view.headers {
         out.push(header(lesson, view, layer.name, &layer.fields, "", false));
         for q in layer.quoted.iter().flatten() {
-            out.push(header(lesson, view, q.name, &q.fields, &format!("{}.quoted.", layer.name), true));
+            out.push(header(lesson, view, q.name, &q.fields, "quoted.", true));
         }
     }
     out
@@ -81,23 +81,54 @@ fn header(
     quoted: bool,
 ) -> Header {
     let (level, title) = titles(name);
+    let set = |v: &Value| matches!(v, Value::Bool(true));
     let fields = fields
         .iter()
-        .map(|(field, value)| {
+        .filter_map(|(field, value)| {
             let full = format!("{path}{name}.{field}");
             let change = view.changed.iter().find(|c| c.field == full);
+            if name == "ipv4" && change.is_none() {
+                // the flags as tcpdump has them, and nothing of a fragment where there is none
+                match *field {
+                    "df" | "mf" if set(value) => {
+                        return Some(Field { name: "flags", value: field.to_uppercase(), becomes: None, note: None });
+                    }
+                    "df" | "mf" => return None,
+                    "offset" if *value == Value::Num(0) => return None,
+                    _ => {}
+                }
+            }
             let value = change.map_or(value, |c| &c.from).to_string();
             let becomes = change.map(|c| c.to.to_string());
             let last = becomes.as_deref().unwrap_or(&value);
             let note = match (name, *field) {
                 ("eth", "src" | "dst") | ("arp", "sender_mac" | "target_mac") => owner_of_mac(lesson, last),
                 ("ipv4", "src" | "dst") | ("arp", "sender" | "target") => owner_of_addr(lesson, last),
+                ("eth", "type") => ether_type(last).map(str::to_owned),
+                ("icmp", "type") => icmp_words(fields),
                 _ => None,
             };
-            Field { name: field, value, becomes, note }
+            Some(Field { name: field, value, becomes, note })
         })
         .collect();
     Header { level, name, title: if title.is_empty() { name } else { title }, fields, quoted }
+}
+
+fn ether_type(number: &str) -> Option<&'static str> {
+    match number {
+        "0x0800" => Some("IPv4"),
+        "0x0806" => Some("ARP"),
+        "0x86dd" => Some("IPv6"),
+        _ => None,
+    }
+}
+
+fn icmp_words(fields: &[(&'static str, Value)]) -> Option<String> {
+    let number = |name| match find(fields, name) {
+        Some(Value::Num(n)) => u8::try_from(*n).ok(),
+        _ => None,
+    };
+    Some(sim_core::report::names::icmp_name(number("type")?, number("code")?))
 }
 
 /// How many header fields a step changed.
@@ -108,7 +139,7 @@ pub fn changes(view: &StepView<'_>) -> usize {
 /// The packet's length on the wire in bytes, as far as the headers tell it.
 pub fn length(view: &StepView<'_>) -> Option<u64> {
     let ip = view.headers.iter().find(|l| l.name == "ipv4")?;
-    match find(&ip.fields, "length") {
+    match find(&ip.fields, "len") {
         Some(Value::Num(n)) => Some(n + 14),
         _ => None,
     }

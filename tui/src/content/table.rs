@@ -52,7 +52,7 @@ pub fn table(lesson: &Lesson<'_>, view: &StepView<'_>, all: bool) -> Table {
         }
         Kind::Hook => Table {
             title: format!("hook {} of {place}", get("hook")),
-            asked: [get("iif"), get("oif")].join(" > ").trim_matches(|c| c == ' ').to_owned(),
+            asked: [get("iif"), get("oif")].into_iter().filter(|d| !d.is_empty()).collect::<Vec<_>>().join(" > "),
             doc: hook(lesson, view),
         },
         Kind::Receive | Kind::Transmit => {

@@ -82,7 +82,9 @@ fn one_line(h: &Header, becomes: &str) -> Line {
     match h.name {
         "eth" => {
             pair(&mut line, "src", "dst");
-            named(&mut line, "type", "");
+            if let Some(t) = field("type") {
+                line.push(Role::Plain, format!("  {}", t.note.as_deref().unwrap_or(&t.value)));
+            }
             let note = |n: &str| field(n).and_then(|f| f.note.clone());
             if let (Some(a), Some(b)) = (note("src"), note("dst")) {
                 line.push(Role::Muted, format!("  {a} > {b}"));
@@ -90,19 +92,27 @@ fn one_line(h: &Header, becomes: &str) -> Line {
         }
         "ipv4" => {
             pair(&mut line, "src", "dst");
-            for (name, label) in [("ttl", "ttl"), ("protocol", ""), ("id", "id"), ("flags", ""), ("length", "len")] {
+            for (name, label) in [("ttl", "ttl"), ("protocol", ""), ("id", "id"), ("flags", ""), ("len", "len")] {
                 named(&mut line, name, label);
             }
         }
         "tcp" => {
             pair(&mut line, "sport", "dport");
-            for (name, label) in [("flags", "flags"), ("seq", "seq"), ("ack", "ack"), ("window", "win"), ("data", "data")] {
+            for (name, label) in [("flags", "flags"), ("seq", "seq"), ("ack", "ack"), ("window", "win"), ("payload", "data")] {
+                named(&mut line, name, label);
+            }
+        }
+        "icmp" => {
+            if let Some(t) = field("type") {
+                line.push(Role::Plain, t.note.clone().unwrap_or_default());
+            }
+            for (name, label) in [("type", "type"), ("code", "code"), ("id", "id"), ("seq", "seq"), ("mtu", "mtu"), ("payload", "data")] {
                 named(&mut line, name, label);
             }
         }
         "udp" => {
             pair(&mut line, "sport", "dport");
-            named(&mut line, "length", "len");
+            named(&mut line, "len", "len");
         }
         "arp" => match field("op").map(|f| f.value.as_str()) {
             Some("reply") => {
@@ -127,11 +137,12 @@ fn one_line(h: &Header, becomes: &str) -> Line {
 /// The fields of a header one below the other; the small ones share a line.
 fn fields(h: &Header, becomes: &str, cut: &str) -> Vec<Line> {
     let mut out = Vec::new();
-    let small = |f: &Field| {
-        f.becomes.is_none()
-            && f.note.is_none()
-            && matches!(f.name, "tos" | "length" | "id" | "flags" | "offset" | "window" | "data" | "code" | "seq" | "ack")
-    };
+    const SMALL: &[&str] = &[
+        "tos", "len", "id", "flags", "offset", "window", "payload", "code", "seq", "ack", "checksum", "mss", "wscale", "sack_ok", "ts_val",
+        "ts_ecr", "options", "urgent",
+    ];
+    let tcp_flags = |f: &Field| h.name == "tcp" && f.name == "flags";
+    let small = |f: &Field| f.becomes.is_none() && f.note.is_none() && SMALL.contains(&f.name) && !tcp_flags(f);
     for f in h.fields.iter().filter(|f| !small(f)) {
         let mark = if f.becomes.is_some() { "   ~ " } else { "     " };
         let mut line = Line::of(Role::Changed, mark).and(Role::Muted, pad(&f.name.replace('_', " "), 10, cut)).and(Role::Plain, " ");
@@ -143,8 +154,8 @@ fn fields(h: &Header, becomes: &str, cut: &str) -> Vec<Line> {
         out.push(line);
     }
     let rest: Vec<String> =
-        h.fields.iter().filter(|f| small(f) && !f.value.is_empty()).map(|f| format!("{} {}", f.name, f.value)).collect();
-    for chunk in rest.chunks(4) {
+        h.fields.iter().filter(|f| small(f) && !f.value.is_empty()).map(|f| format!("{} {}", f.name.replace('_', " "), f.value)).collect();
+    for chunk in rest.chunks(3) {
         out.push(Line::plain("     ").and(Role::Muted, chunk.join("  ")));
     }
     out
