@@ -1,34 +1,33 @@
 //! The emulated commands, as far as a scenario's form is concerned: what the shell makes of a text, and says of it.
 
-use crate::check::commands::lines;
-use crate::diag::near;
-use sim_core::linux::Op;
-use std::sync::Arc;
+use sim_core::shell::{self, Command, OpIn};
 
-/// What is wrong with a command line.
+/// What is wrong with a command.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {
-    /// First byte of the line.
+    /// First byte of the text.
     pub start: usize,
     /// First byte after it.
     pub end: usize,
-    /// What is wrong.
+    /// What is wrong, in the words of the tool.
     pub what: String,
     /// Words at the place.
     pub label: String,
     /// How to repair it.
     pub help: Option<String>,
-    /// It is right, and not simulated yet.
+    /// A real host could do it, and the simulation cannot yet.
     pub not_yet: bool,
 }
 
-/// A change, and the namespace of the host that it is for.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct OpIn {
-    /// Namespace; the host's own if none is given.
-    pub netns: Option<Arc<str>>,
-    /// The change.
-    pub op: Op,
+/// What a command is, once it is read.
+#[derive(Clone, Debug)]
+pub enum Kind {
+    /// Changes, in order.
+    Changes(Vec<OpIn>),
+    /// A question or traffic.
+    Other,
+    /// It is wrong.
+    Wrong(Problem),
 }
 
 /// A command of a text.
@@ -36,47 +35,134 @@ pub struct OpIn {
 pub struct Scripted {
     /// Its line, from 1.
     pub line: usize,
-    /// As it is written.
+    /// First byte of the text.
+    pub start: usize,
+    /// First byte after its line.
+    pub end: usize,
+    /// As it is written, its here-document included.
     pub text: String,
-    /// The changes it makes; none for a question or traffic.
-    pub ops: Vec<OpIn>,
+    /// What it is.
+    pub kind: Kind,
 }
 
-/// The commands of a text.
+impl Scripted {
+    /// The changes it makes.
+    pub fn ops(&self) -> &[OpIn] {
+        match &self.kind {
+            Kind::Changes(ops) => ops,
+            _ => &[],
+        }
+    }
+}
+
+/// The commands of a text: one a line, `#` comments, `CMD <<EOF` … `EOF`.
 pub fn script(text: &str) -> Vec<Scripted> {
-    let list = lines(text).unwrap_or_default();
-    list.into_iter().map(|l| Scripted { line: l.number, text: l.text, ops: Vec::new() }).collect()
+    let starts: Vec<usize> = std::iter::once(0).chain(text.match_indices('\n').map(|(i, _)| i + 1)).collect();
+    let indent = indentation(text);
+    let plain = dedent(text, indent);
+    let read = shell::parse_script(&plain);
+    let begins: Vec<usize> = read.iter().map(|s| s.line as usize).collect();
+    read.into_iter()
+        .enumerate()
+        .map(|(i, s)| {
+            let line = s.line as usize;
+            let from = starts.get(line - 1).copied().unwrap_or(0);
+            let to = line_end(text, from);
+            let lead = text[from..to].len() - text[from..to].trim_start().len();
+            // a here-document reaches to the line before the next command
+            let last = begins.get(i + 1).and_then(|l| starts.get(l - 1)).copied().unwrap_or(text.len());
+            let whole = match text[from..to].contains("<<") {
+                true => dedent(&text[from..last], indent).trim().to_owned(),
+                false => s.text.clone(),
+            };
+            let kind = match s.command {
+                Ok(Command::Ops(ops)) => Kind::Changes(ops),
+                Ok(_) => Kind::Other,
+                Err(e) => {
+                    let row = starts.get(e.line.saturating_sub(1) as usize).copied().unwrap_or(from);
+                    let row_end = line_end(text, row);
+                    let shift = if e.line <= 1 { 0 } else { indent };
+                    let byte = |col: usize| text[row..row_end].char_indices().nth(col + shift).map_or(row_end, |(b, _)| row + b);
+                    let start = byte(e.col.saturating_sub(1) as usize);
+                    let end = byte((e.col.saturating_sub(1) + e.len.max(1)) as usize).max(start);
+                    Kind::Wrong(said(&e, start, end))
+                }
+            };
+            Scripted { line, start: from + lead, end: to, text: whole, kind }
+        })
+        .collect()
 }
 
-/// Commands that are emulated.
-pub const KNOWN: &[&str] =
-    &["ip", "bridge", "iptables", "iptables-save", "iptables-restore", "sysctl", "conntrack", "systemctl", "ping", "curl", "nc"];
-/// Commands that will be.
-const LATER: &[&str] =
-    &["kubectl", "nft", "ipset", "ipvsadm", "ss", "dig", "traceroute", "tcpdump", "ip6tables", "nslookup", "arping", "ethtool", "tc"];
+/// How many blanks all lines but the first begin with: the indentation of the file, which is no part of the text.
+fn indentation(text: &str) -> usize {
+    let blanks = |l: &str| l.bytes().take_while(|b| matches!(b, b' ' | b'\t')).count();
+    text.lines().skip(1).filter(|l| !l.trim().is_empty()).map(blanks).min().unwrap_or(0)
+}
 
-/// What the shell says about a line.
-pub fn problems(line: &str, _input: Option<&str>) -> Vec<Problem> {
-    let word = line.split_whitespace().next().unwrap_or_default();
-    if KNOWN.contains(&word) || word.is_empty() {
-        return Vec::new();
+/// The text without that indentation.
+fn dedent(text: &str, indent: usize) -> String {
+    let mut out = String::with_capacity(text.len());
+    for (i, line) in text.split_inclusive('\n').enumerate() {
+        let blank = line.trim().is_empty();
+        out.push_str(if i == 0 || blank { line } else { line.get(indent..).unwrap_or(line) });
     }
-    let mut p = Problem {
-        start: 0,
-        end: word.len(),
-        what: format!("packetwalk has no command `{word}`"),
-        label: String::new(),
-        help: None,
-        not_yet: false,
-    };
-    if LATER.contains(&word) {
-        p.what = format!("the command `{word}`");
-        p.not_yet = true;
-        return vec![p];
+    out
+}
+
+fn line_end(text: &str, from: usize) -> usize {
+    let end = text[from..].find('\n').map_or(text.len(), |n| from + n);
+    if text[from..end].ends_with('\r') { end - 1 } else { end }
+}
+
+fn said(e: &shell::ShellError, start: usize, end: usize) -> Problem {
+    let mut p =
+        Problem { start, end, what: e.message.trim_end().to_owned(), label: String::new(), help: e.help.clone(), not_yet: e.not_simulated };
+    // The tool says it in one or more lines; the first is what is wrong.
+    if let Some((first, rest)) = p.what.clone().split_once('\n') {
+        p.what = first.to_owned();
+        p.help = p.help.or_else(|| Some(rest.trim().to_owned()));
     }
-    match near::nearest(word, KNOWN.iter().copied()) {
-        Some(n) => p.label = format!("did you mean `{n}`?"),
-        None => p.help = Some(format!("the commands: {}", KNOWN.join(", "))),
+    if let Some(unknown) = p.what.strip_prefix("bash: ").and_then(|w| w.strip_suffix(": command not found")) {
+        p.what = format!("packetwalk has no command `{unknown}`");
+        if let Some(h) = p.help.take() {
+            if h.starts_with("did you mean") { p.label = h } else { p.help = Some(h) }
+        }
+        if p.label.is_empty() && p.help.is_none() {
+            p.help = Some(format!("the commands: {}", shell::COMMANDS.iter().map(|c| c.name).collect::<Vec<_>>().join(", ")));
+        }
+    } else if p.help.as_deref().is_some_and(|h| h.starts_with("did you mean") && !h.contains('\n') && h.len() < 60) {
+        p.label = p.help.take().unwrap_or_default();
     }
-    vec![p]
+    if p.not_yet {
+        p.what = p.what.replace("not simulated: ", "").replace("packetwalk: ", "");
+    }
+    p
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+
+    #[test]
+    fn commands_have_lines_and_places() {
+        let text = "\n    # a comment\n  ip link add a type bridge # b\n\n  iptables-restore <<EOF\n  *nat\n  COMMIT\n  EOF\r\n  sysctl -w net.ipv4.ip_forward=1";
+        let l = script(text);
+        assert_eq!(l.iter().map(|l| l.line).collect::<Vec<_>>(), [3, 5, 9]);
+        assert!(l.iter().all(|l| matches!(l.kind, Kind::Changes(_))), "{l:?}");
+        assert!(text[l[0].start..].starts_with("ip link"));
+        assert!(l[1].text.contains("COMMIT") && l[1].text.ends_with("EOF"), "{:?}", l[1].text);
+        assert!(matches!(shell::parse(&l[1].text), Ok(Command::Ops(_))));
+    }
+
+    #[test]
+    fn a_slip_has_its_place() {
+        let text = "ip link set eth0 up\n  iptabels -L";
+        let l = script(text);
+        let Kind::Wrong(p) = &l[1].kind else { panic!("{:?}", l[1]) };
+        assert_eq!(
+            (&text[p.start..p.end], p.what.as_str(), p.label.as_str()),
+            ("iptabels", "packetwalk has no command `iptabels`", "did you mean `iptables`?")
+        );
+    }
 }

@@ -4,8 +4,13 @@ use super::addresses::Addresses;
 use crate::check::cluster::pod_subnet;
 use crate::schema::objects::{self, ContainerPort};
 use crate::schema::{At, Cluster, Cni, Listen, Proto};
-use sim_core::kube::{self, DEFAULT_NAMESPACE, ObjectKey, PortProtocol};
+use sim_core::control::network_model::Report;
+use sim_core::control::providers::{BridgeCni, FlannelCni};
+use sim_core::control::{ClusterConfig, Controllers, Machine, Provider};
+use sim_core::engine::{self, Engine, World};
+use sim_core::kube::{self, DEFAULT_NAMESPACE, ObjectKey, PortProtocol, Store};
 use sim_core::packet::{Ipv4Addr, Prefix};
+use sim_core::trace::Tracer;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -40,6 +45,59 @@ pub fn plan(c: &Cluster, addresses: &Addresses) -> ClusterPlan {
         nodes.iter().map(|n| c.pods.iter().filter(|p| p.node_name.as_ref().is_some_and(|x| *x.value == **n.name())).count()).collect();
     let pods = c.pods.iter().map(|p| pod(p, &nodes, &mut load)).collect();
     ClusterPlan { cni: c.cni.value.clone(), pod_subnet: pod_subnet(c), nodes, pods }
+}
+
+/// The network plugin with its parameters; none if it is not simulated.
+fn provider(cni: &Cni) -> Option<Provider> {
+    Some(match cni {
+        Cni::Bridge(b) => {
+            let mut p = BridgeCni::default();
+            p.ip_masq = b.ip_masq.as_ref().map_or(p.ip_masq, |x| x.value);
+            p.hairpin_mode = b.hairpin_mode.as_ref().map_or(p.hairpin_mode, |x| x.value);
+            p.mtu = b.mtu.as_ref().map_or(p.mtu, |x| x.value);
+            Provider::Bridge(p)
+        }
+        Cni::Flannel(f) => {
+            let mut p = FlannelCni::default();
+            p.ip_masq = f.ip_masq.as_ref().map_or(p.ip_masq, |x| x.value);
+            p.forward_rules = f.forward_rules.as_ref().map_or(p.forward_rules, |x| x.value);
+            Provider::Flannel(p)
+        }
+        _ => return None,
+    })
+}
+
+/// Puts the cluster into a world whose machines are there, and lets its controllers work until nothing is left to do.
+///
+/// # Errors
+/// In words, when the cluster cannot be set up.
+pub fn settle<T: Tracer>(engine: &mut Engine<T>, plan: &ClusterPlan, addresses: &Addresses) -> Result<(), String> {
+    let cni = provider(&plan.cni).ok_or("this network plugin is not simulated yet")?;
+    let mut config = ClusterConfig::new(cni);
+    config.pod_subnet = plan.pod_subnet;
+    config.node_mask = plan.pod_subnet.len().max(24);
+    let machines = addresses
+        .nodes
+        .iter()
+        .map(|m| Machine { host: m.host.as_str().into(), dev: "eth0".into(), ip: m.ip, range: m.range, gateway: m.gateway })
+        .collect();
+    let mut store = Store::default();
+    for n in &plan.nodes {
+        store.create(n.clone()).map_err(|e| e.to_string())?;
+    }
+    for p in &plan.pods {
+        store.create(p.clone()).map_err(|e| e.to_string())?;
+    }
+    let cluster = engine::Cluster::new(Controllers::new(config, machines), store);
+    engine.settle(cluster).map_err(|s| format!("frames go round in a loop before the world has settled, at {}", s.at))
+}
+
+/// The network model, tried on every pair.
+///
+/// # Errors
+/// Without a cluster.
+pub fn network_model(world: &World) -> Result<Report, String> {
+    world.network_model().ok_or_else(|| "there is no cluster".to_owned())
 }
 
 fn pod(p: &objects::Pod, nodes: &[kube::Node], load: &mut [usize]) -> kube::Pod {

@@ -12,6 +12,7 @@ pub mod cluster;
 pub mod flows;
 pub mod gateway;
 pub mod machine;
+pub mod resolved;
 pub mod run;
 pub mod url;
 
@@ -56,7 +57,8 @@ pub fn assemble(world: &Scenario, seed: u64) -> Assembly {
     }
     for h in &world.hosts {
         let namespaces = h.namespaces.iter().map(|n| n.name.value.as_str().into()).collect();
-        b.hosts.push(HostPlan { name: h.name.value.as_str().into(), namespaces, ..HostPlan::default() });
+        let etc_hosts = h.etc_hosts.iter().map(|(name, a)| (name.as_str().into(), a.value.0)).collect();
+        b.hosts.push(HostPlan { name: h.name.value.as_str().into(), namespaces, etc_hosts, ..HostPlan::default() });
     }
     for m in addresses.nodes.iter().chain(&addresses.hosts) {
         card(&mut b, world, &m.host, "eth0", &m.network, None);
@@ -138,9 +140,9 @@ fn push(b: &mut Blueprint, place: Place, op: Op, origin: &str) {
 fn run(b: &mut Blueprint, host: &str, text: &str, origin: &str) {
     for line in commands::script(text) {
         let origin: Arc<str> = format!("{origin} line {}", line.line).into();
-        for o in line.ops {
-            let place = o.netns.map_or_else(|| Place::host(host), |n| Place::netns(host, n));
-            b.ops.push(OpPlan { place, op: Arc::new(o.op), origin: origin.clone() });
+        for o in line.ops() {
+            let place = o.netns.as_ref().map_or_else(|| Place::host(host), |n| Place::netns(host, n.clone()));
+            b.ops.push(OpPlan { place, op: Arc::new(o.op.clone()), origin: origin.clone() });
         }
     }
 }

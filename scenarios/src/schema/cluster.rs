@@ -76,7 +76,7 @@ pub struct BridgeCni {
     /// `ipMasq`: pods leave their range under the node's address; false.
     #[serde(default)]
     pub ip_masq: Option<At<bool>>,
-    /// `hairpinMode`; false.
+    /// `hairpinMode`; true.
     #[serde(default)]
     pub hairpin_mode: Option<At<bool>>,
     /// `mtu` of veths and bridge.
@@ -94,6 +94,9 @@ pub struct FlannelCni {
     /// `--ip-masq`: pods leave the pod network under the node's address; true, as in kube-flannel.yml.
     #[serde(default)]
     pub ip_masq: Option<At<bool>>,
+    /// `--iptables-forward-rules`: flanneld lets pods pass the FORWARD chain; true.
+    #[serde(default)]
+    pub forward_rules: Option<At<bool>>,
 }
 
 /// How Flannel carries packets from node to node.

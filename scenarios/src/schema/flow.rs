@@ -173,7 +173,7 @@ flow_struct!(
         /// Source port.
         #[serde(default)]
         sport: Option<At<u16>>,
-        /// How long it is tried; 3s.
+        /// How long it is tried; as long as the kernel tries.
         #[serde(default)]
         timeout: Option<At<Dur>>,
     }

@@ -16,6 +16,7 @@ use super::world::World;
 use crate::apps::{Echo, Listen};
 use crate::linux::apply::OpError;
 use crate::linux::{FlowId, NetnsId, Op};
+use crate::packet::Ipv4Addr;
 use crate::trace::Tracer;
 use std::fmt;
 use std::sync::Arc;
@@ -68,6 +69,8 @@ pub struct HostPlan {
     pub hidden: bool,
     /// Its further namespaces.
     pub namespaces: Vec<Arc<str>>,
+    /// Its /etc/hosts: names and what they stand for.
+    pub etc_hosts: Vec<(Arc<str>, Ipv4Addr)>,
 }
 
 /// A card on a segment.
@@ -196,8 +199,12 @@ impl Blueprint {
                     info.hidden = h.hidden;
                 }
             }
+            let first = world.info.len() - 1;
             for n in &h.namespaces {
                 world.add_netns(id, n).ok_or_else(|| BuildError::Twice { what: "namespace", name: n.clone() })?;
+            }
+            for info in world.info.iter_mut().skip(first) {
+                info.etc_hosts = h.etc_hosts.clone();
             }
         }
         for s in &self.segments {
