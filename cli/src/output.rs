@@ -1,5 +1,7 @@
 //! Standard output: colours, and readers that go away.
 
+#![allow(clippy::disallowed_methods, reason = "the environment is read here, and nowhere below")]
+
 use clap::ValueEnum;
 use std::io::{self, BufWriter, IsTerminal, StdoutLock, Write};
 
