@@ -109,6 +109,12 @@ impl<T: Tracer> Walk<'_, T> {
     /// The frame stays on the bridge with a new destination: its neighbour gives the address (br_nf_pre_routing_finish_bridge).
     fn br_nf_bridged_dnat(&mut self, mut skb: Box<Skb>, port: IfIndex, bridge: IfIndex, dst: &Dst) -> Option<Box<Skb>> {
         let next_hop = dst.gateway.or_else(|| skb.frame.ipv4().map(|p| p.header.dst)).unwrap_or(Ipv4Addr::UNSPECIFIED);
+        if let Some(mac) = self.ns.neigh.get(bridge, next_hop).filter(|n| n.state.is_connected() && n.cached).map(|n| n.mac) {
+            // neigh_hh_bridge: the new destination is known and its header ready; the frame goes on at once
+            skb.frame.eth.dst = mac;
+            self.changed(&mut skb, |s| Change::Ethernet { dst: s.frame.eth.dst, src: s.frame.eth.src });
+            return Some(skb);
+        }
         if let Some(b) = &mut skb.bridge {
             b.bridged_dnat = true;
             b.physin = port;

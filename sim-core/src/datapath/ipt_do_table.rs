@@ -253,8 +253,9 @@ impl<T: Tracer> Memory for Live<'_, '_, T> {
                 let draw = self.w.rng.next_u32(Draw::Statistic) & 0x7fff_ffff;
                 (m.fits_draw(draw), draw)
             }
-            Mode::Nth { packet, .. } => {
-                let mut count = self.w.ns.rule_state.get(&row).copied().unwrap_or(packet);
+            Mode::Nth { every, packet } => {
+                // the counter begins so that it comes round at the packet of that number, from 0
+                let mut count = self.w.ns.rule_state.get(&row).copied().unwrap_or(every.saturating_sub(packet));
                 let matched = m.fits_count(&mut count);
                 self.w.ns.rule_state.insert(row, count);
                 (matched, count)

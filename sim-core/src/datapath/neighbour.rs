@@ -58,6 +58,7 @@ impl<T: Tracer> Walk<'_, T> {
             && n.state.is_connected()
         {
             n.used = now;
+            n.cached = true;
             let (mac, state) = (n.mac, n.state);
             if T::ON {
                 let evidence =
@@ -80,6 +81,7 @@ impl<T: Tracer> Walk<'_, T> {
                 queue: VecDeque::new(),
                 queue_bytes: 0,
                 timer: Time::NEVER,
+            cached: false,
                 source: Source::Kernel,
             });
         }
@@ -113,6 +115,7 @@ impl<T: Tracer> Walk<'_, T> {
         }
         let Some(n) = self.ns.neigh.get_mut(dev, next_hop) else { return };
         let (state, mac) = (n.state, n.mac);
+        n.cached |= state.is_valid();
         if state != before {
             self.neigh_delta(dev, next_hop);
         }
@@ -350,6 +353,7 @@ impl<T: Tracer> Walk<'_, T> {
                     queue: VecDeque::new(),
                     queue_bytes: 0,
                     timer: Time::NEVER,
+            cached: false,
                     source,
                 });
                 match self.ns.neigh.get_mut(dev, addr) {

@@ -53,6 +53,12 @@ impl<T: Tracer> Engine<T> {
         if !w.guard.count(at) {
             return Err(w.guard.storm(at));
         }
+        self.handle(what)?;
+        Ok(true)
+    }
+
+    #[inline]
+    fn handle(&mut self, what: Happening) -> Result<(), Storm> {
         match what {
             Happening::Frame { netns, dev, skb } => {
                 let (cause, flow) = (skb.id, skb.flow);
@@ -69,12 +75,12 @@ impl<T: Tracer> Engine<T> {
             }
             Happening::Wake { program, event, cause, flow } => {
                 if let Some(netns) = self.world.wake(&mut self.trace, program, event, cause, flow) {
-                    self.effects(netns, cause, flow);
+                    self.effects_of_process(netns, cause, flow)?;
                 }
             }
             Happening::Agent { .. } => self.run_controllers(),
         }
-        Ok(true)
+        Ok(())
     }
 
     /// Lets the datapath work on a namespace.
@@ -85,6 +91,27 @@ impl<T: Tracer> Engine<T> {
         let mut walk =
             Walk { ns, now: w.now, rng: &mut w.rng, trace: &mut self.trace, effects: &mut w.effects, ids: &mut w.ids, cause, flow };
         Some(f(&mut walk))
+    }
+
+    /// Turns what a program did into events. Each frame that it sent is handed on, as far as the present instant goes,
+    /// before the next: when a process leaves the device's queue the softirqs run (local_bh_enable).
+    fn effects_of_process(&mut self, netns: NetnsId, cause: PacketId, flow: FlowId) -> Result<(), Storm> {
+        let all = std::mem::take(&mut self.world.effects.0);
+        let several = all.iter().filter(|e| matches!(e, Effect::Transmit(..))).count() > 1;
+        for effect in all {
+            let sent = matches!(effect, Effect::Transmit(..));
+            self.world.effects.0.push(effect);
+            self.effects(netns, cause, flow);
+            if sent && several {
+                while let Some(what) = self.world.queue.pop_softirq() {
+                    if !self.world.guard.count(self.world.now) {
+                        return Err(self.world.guard.storm(self.world.now));
+                    }
+                    self.handle(what)?;
+                }
+            }
+        }
+        Ok(())
     }
 
     /// Turns the effects of an event into events.

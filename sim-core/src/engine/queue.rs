@@ -110,6 +110,11 @@ impl Queue {
         Some((at, what))
     }
 
+    /// Takes the next event of the present instant that is not a program's.
+    pub fn pop_softirq(&mut self) -> Option<Happening> {
+        self.present.pop_front()
+    }
+
     /// How many events wait.
     pub fn len(&self) -> usize {
         self.present.len() + self.wakes.len() + self.future.len()

@@ -97,6 +97,8 @@ pub struct Neighbour<A> {
     pub queue_bytes: u32,
     /// When the next timer fires; [`Time::NEVER`] if none is armed.
     pub timer: Time,
+    /// The link header is kept ready (`hh`): something was sent to it before.
+    pub cached: bool,
     /// What made it.
     pub source: Source,
 }

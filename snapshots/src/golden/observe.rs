@@ -268,6 +268,10 @@ impl Observer<'_> {
                 dst = format!("{dst}:{}", self.port_text(u.dst_port));
             }
             Body::Icmp(i) => extra = format!(" {}", icmp_name(i)),
+            Body::Fragment { protocol, bytes } if p.header.fragment_offset == 0 && matches!(protocol.0, 6 | 17) && bytes.len() >= 8 => {
+                src = format!("{src}:{}", self.port_text(u16::from_be_bytes([bytes[0], bytes[1]])));
+                dst = format!("{dst}:{}", self.port_text(u16::from_be_bytes([bytes[2], bytes[3]])));
+            }
             _ => {}
         }
         let proto = match protocol(p) {
