@@ -81,7 +81,7 @@ impl<T: Tracer> Walk<'_, T> {
                 queue: VecDeque::new(),
                 queue_bytes: 0,
                 timer: Time::NEVER,
-            cached: false,
+                cached: false,
                 source: Source::Kernel,
             });
         }
@@ -353,7 +353,7 @@ impl<T: Tracer> Walk<'_, T> {
                     queue: VecDeque::new(),
                     queue_bytes: 0,
                     timer: Time::NEVER,
-            cached: false,
+                    cached: false,
                     source,
                 });
                 match self.ns.neigh.get_mut(dev, addr) {

@@ -41,8 +41,10 @@ const SETTLE: Duration = Duration::from_millis(60);
 pub struct Built {
     /// The world.
     pub engine: Engine<Recording>,
-    /// The actions.
+    /// The flows of all actions.
     pub agenda: Agenda,
+    /// The first flow of each action; a `tcp` action is three: it opens, sends, and closes.
+    pub first: Vec<usize>,
 }
 
 struct Builder {
@@ -170,12 +172,12 @@ pub fn build(golden: &Golden) -> Result<Built, BuildError> {
         let ns = b.ns(&s.netns)?;
         b.engine.world.spawn(ns, &s.netns, FlowId::NONE, Box::new(Echo::new(listen)));
     }
-    let agenda = agenda(golden, &b)?;
+    let (agenda, first) = agenda(golden, &b)?;
     let now = b.engine.world.now;
     b.engine.run_until(now).map_err(|_| BuildError::Bad("the network is a loop".to_owned()))?;
     // what was told while the network was built is of no interest
     b.engine.trace = Recording::default();
-    Ok(Built { engine: b.engine, agenda })
+    Ok(Built { engine: b.engine, agenda, first })
 }
 
 fn device_lines(b: &mut Builder, name: &str, ns: &Namespace) -> Vec<String> {
@@ -222,17 +224,34 @@ fn address_lines(ns: &Namespace) -> Vec<String> {
     lines
 }
 
-fn agenda(golden: &Golden, b: &Builder) -> Result<Agenda, BuildError> {
-    let mut flows = Vec::new();
+fn agenda(golden: &Golden, b: &Builder) -> Result<(Agenda, Vec<usize>), BuildError> {
+    let mut flows: Vec<FlowSpec> = Vec::new();
+    let mut first = Vec::new();
     for (i, o) in golden.outcome.iter().enumerate() {
         let Some(Value::Object(action)) = o.get("action") else {
             return Err(BuildError::Bad(format!("outcome {i} has no action")));
         };
         let start = Start::After(if i == 0 { Duration::ZERO } else { SETTLE });
-        flows.push(action_flow(i, action, start, b, &flows)?);
+        first.push(flows.len());
+        let flow = action_flow(i, action, start, b, &flows)?;
+        let whole = action.get("do").and_then(Value::as_str) == Some("tcp");
+        let then = |what: &str, wait: u32, kind: FlowKind| FlowSpec {
+            name: format!("{}#{what}", flow.name).into(),
+            from: flow.from,
+            start: Start::After(SETTLE * wait),
+            kind,
+            options: flow.options.clone(),
+        };
+        // the lab waits after each call of its own, and the server's answer takes one more
+        let send = then("send", 1, FlowKind::Send { on: flow.name.clone(), data: "hello".into() });
+        let close = then("close", 2, FlowKind::Close { on: flow.name.clone() });
+        flows.push(flow);
+        if whole {
+            flows.extend([send, close]);
+        }
     }
     let linger = golden.linger.as_ref().and_then(|n| seconds(&Value::Number(n.clone()))).unwrap_or(Duration::from_millis(150));
-    Ok(Agenda { flows, changes: Vec::new(), linger: SETTLE + linger })
+    Ok((Agenda { flows, changes: Vec::new(), linger: SETTLE + linger }, first))
 }
 
 /// A JSON number of seconds, read from its digits.
@@ -278,12 +297,7 @@ fn action_flow(i: usize, a: &Map<String, Value>, start: Start, b: &Builder, befo
                 seq: port("seq").unwrap_or(1),
             }
         }
-        "tcp" | "tcp_open" => FlowKind::Tcp {
-            to: addr("to")?,
-            port: port("port").unwrap_or(0),
-            data: if what == "tcp" { "hello".into() } else { Bytes::EMPTY },
-            hold: what == "tcp_open",
-        },
+        "tcp" | "tcp_open" => FlowKind::Tcp { to: addr("to")?, port: port("port").unwrap_or(0), data: Bytes::EMPTY, hold: true },
         "tcp_send" => FlowKind::Send { on: name.clone(), data: "hello".into() },
         "tcp_close" => FlowKind::Close { on: name.clone() },
         "udp" => {

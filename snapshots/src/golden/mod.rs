@@ -35,16 +35,25 @@ pub enum Verdict {
 pub fn observe(golden: &Golden) -> Result<Observed, build::BuildError> {
     let built = build::build(golden)?;
     let run = built.engine.record(&built.agenda, &mut Shell);
-    let began = run.flows.iter().map(|f| f.began).collect();
+    let began = built.first.iter().filter_map(|i| run.flows.get(*i)).map(|f| f.began).collect();
     let observer = Observer { run: &run, ports: &golden.ports, timing: golden.timing, began };
-    let outcomes = run
-        .flows
+    let outcomes = golden
+        .outcome
         .iter()
-        .enumerate()
-        .map(|(i, f)| {
-            let quiet =
-                golden.outcome.get(i).and_then(|o| o.get("action")).and_then(|a| a.get("quiet")).is_some_and(|q| q == &Value::Bool(true));
-            if quiet { Map::new() } else { observer.outcome(f) }
+        .zip(&built.first)
+        .map(|(o, first)| {
+            let action = o.get("action");
+            let says = |key: &str, value: &Value| action.and_then(|a| a.get(key)).is_some_and(|v| v == value);
+            let Some(flow) = run.flows.get(*first) else { return Map::new() };
+            let mut out = if says("quiet", &Value::Bool(true)) { Map::new() } else { observer.outcome(flow) };
+            // what a whole `tcp` action sent and got back is told by its second flow
+            if says("do", &Value::from("tcp"))
+                && out.get("result") == Some(&Value::from("connected"))
+                && let Some(sent) = run.flows.get(first + 1)
+            {
+                out.extend(observer.outcome(sent));
+            }
+            out
         })
         .collect();
     Ok(observer.observe(outcomes))

@@ -94,7 +94,7 @@ fn set(
         queue: VecDeque::new(),
         queue_bytes: 0,
         timer: Time::NEVER,
-            cached: false,
+        cached: false,
         source,
     });
     n.mac = mac.unwrap_or(n.mac);
