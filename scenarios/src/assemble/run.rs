@@ -19,6 +19,9 @@ use sim_core::shell::Answer;
 use sim_core::shell::exec::{Shell, configure};
 use sim_core::trace::{NoTrace, Recording, StepId};
 
+/// How long the world goes on after the last flow has ended: what is still on the wire arrives.
+const LINGER: std::time::Duration = std::time::Duration::from_secs(1);
+
 /// What may be said beside the file.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Options {
@@ -185,7 +188,7 @@ fn agenda(l: &Loaded, settled: &Settled, flows: &[At<Flow>]) -> Result<Agenda, B
     let changes = resolver
         .changes(&settled.world, &l.scenario)
         .map_err(|e| unresolved(l, l.scenario.timeline.first().map_or_else(Default::default, |t| t.span), &e))?;
-    Ok(Agenda { flows: specs, changes, linger: std::time::Duration::ZERO })
+    Ok(Agenda { flows: specs, changes, linger: LINGER })
 }
 
 /// Runs a scenario and keeps everything.
