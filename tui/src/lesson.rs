@@ -222,8 +222,8 @@ impl<'r> Lesson<'r> {
     fn mark_main(&mut self) {
         let rank = |s: &Stop| match self.report.raw(s.id).map(|r| Kind::of(&r.evidence)) {
             Some(Kind::Drop) => 6,
-            Some(Kind::RouteLookup) => 5,
-            Some(Kind::Deliver | Kind::SocketError | Kind::IcmpError) => 4,
+            Some(Kind::Deliver | Kind::SocketError | Kind::IcmpError) => 5,
+            Some(Kind::RouteLookup) => 4,
             Some(Kind::FdbLookup | Kind::ArpInput) => 3,
             Some(Kind::SocketSend) => 2,
             Some(_) | None => 0,

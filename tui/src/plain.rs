@@ -144,7 +144,10 @@ impl<W: Write> Talk<'_, W> {
             self.say(&format!("Packet {}: {}.", stop.packet.0, lesson.packet_title(&view)))?;
         }
         let device = if view.dev.is_empty() { String::new() } else { format!(", {}", view.dev) };
-        let doc = why::why(lesson, at);
+        let mut doc = why::why(lesson, at);
+        if self.model.state.density == Density::Hops {
+            doc.append(why::hop(lesson, at));
+        }
         self.say(&format!("Step {} of {}. {}{device}, {}.", at + 1, self.model.len(), view.netns, view.kind.name()))?;
         for line in paragraphs(&doc) {
             self.say(&line)?;

@@ -98,8 +98,13 @@ fn header(
                     _ => {}
                 }
             }
-            let value = change.map_or(value, |c| &c.from).to_string();
-            let becomes = change.map(|c| c.to.to_string());
+            // a header that is not written yet has no addresses
+            let shown = |v: &Value| match v.to_string() {
+                zero if name == "eth" && zero == "00:00:00:00:00:00" => "-".to_owned(),
+                other => other,
+            };
+            let value = shown(change.map_or(value, |c| &c.from));
+            let becomes = change.map(|c| shown(&c.to));
             let last = becomes.as_deref().unwrap_or(&value);
             let note = match (name, *field) {
                 ("eth", "src" | "dst") | ("arp", "sender_mac" | "target_mac") => owner_of_mac(lesson, last),

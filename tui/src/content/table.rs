@@ -2,7 +2,7 @@
 
 use crate::lesson::Lesson;
 use sim_core::linux::device::{Attach, Device, DeviceKind};
-use sim_core::linux::netfilter::TableKind;
+use sim_core::linux::netfilter::{NfFamily, TableKind};
 use sim_core::report::doc::{Doc, Line, Mark, Role};
 use sim_core::report::losers::Loser;
 use sim_core::report::{Kind, StepView, Value, words};
@@ -51,7 +51,7 @@ pub fn table(lesson: &Lesson<'_>, view: &StepView<'_>, all: bool) -> Table {
             Table { title: format!("iptables -t {table}, chain {chain}"), asked: place.to_owned(), doc: rules(lesson, view, &chain) }
         }
         Kind::Hook => Table {
-            title: format!("hook {} of {place}", get("hook")),
+            title: format!("{} hook {} of {place}", get("family"), get("hook")),
             asked: [get("iif"), get("oif")].into_iter().filter(|d| !d.is_empty()).collect::<Vec<_>>().join(" > "),
             doc: hook(lesson, view),
         },
@@ -73,7 +73,7 @@ fn reason(l: &Loser) -> String {
         return "not reached".to_owned();
     }
     match l.field {
-        "destination" => format!("does not hold {}", l.seen),
+        "destination" => "does not hold it".to_owned(),
         "prefix length" => format!("{} is shorter", l.seen),
         "address" | "mac" => format!("not {}", l.wanted),
         field => format!("{field} is {}, not {}", l.seen, l.wanted),
@@ -84,7 +84,10 @@ fn reason(l: &Loser) -> String {
 fn won(lesson: &Lesson<'_>, view: &StepView<'_>) -> String {
     let short = words::of(&lesson.report, view).short;
     let why = short.0.iter().rfind(|s| s.role == Role::Why).map(|s| s.text.trim().trim_matches(|c| c == '(' || c == ')').to_owned());
-    why.or_else(|| view.verdict.clone()).unwrap_or_default()
+    match why.or_else(|| view.verdict.clone()).unwrap_or_default() {
+        only if only == "the only route that holds it" => "only this holds it".to_owned(),
+        other => other,
+    }
 }
 
 fn winner(lesson: &Lesson<'_>, view: &StepView<'_>, number: &str, doc: &mut Doc) {
@@ -186,8 +189,10 @@ fn rules(lesson: &Lesson<'_>, view: &StepView<'_>, chain: &str) -> Doc {
 
 fn hook(lesson: &Lesson<'_>, view: &StepView<'_>) -> Doc {
     let mut doc = Doc::new();
-    let Evidence::Hook { hook, .. } = view.step.evidence else { return doc };
-    if let Some(config) = lesson.report.config(view.step.netns, view.n.saturating_sub(1)) {
+    let Evidence::Hook { hook, family, .. } = view.step.evidence else { return doc };
+    if family == NfFamily::Ip
+        && let Some(config) = lesson.report.config(view.step.netns, view.n.saturating_sub(1))
+    {
         for kind in TableKind::ALL.into_iter().filter(|t| t.hooks().contains(&hook)) {
             let Some(table) = config.xt.table(kind) else { continue };
             for (_, chain) in table.chains().filter(|(_, c)| c.base.is_some_and(|(h, _)| h == hook)) {
@@ -201,7 +206,11 @@ fn hook(lesson: &Lesson<'_>, view: &StepView<'_>) -> Doc {
         }
     }
     if doc.0.is_empty() {
-        doc.para(0, Line::of(Role::Muted, "No table has a chain here: the packet passes."));
+        let text = match family {
+            NfFamily::Bridge => "The bridge's own hook: no rules here, the frame passes.",
+            NfFamily::Ip | NfFamily::Ip6 => "No table has a chain here: the packet passes.",
+        };
+        doc.para(0, Line::of(Role::Muted, text));
     }
     doc.append(facts(view));
     doc
@@ -261,7 +270,8 @@ fn bridge(lesson: &Lesson<'_>, view: &StepView<'_>) -> String {
 fn facts(view: &StepView<'_>) -> Doc {
     let mut doc = Doc::new();
     for (name, value) in &view.evidence {
-        if matches!(*name, "row" | "made_by" | "lost" | "missed" | "headers" | "before" | "after" | "socket" | "entry") {
+        if matches!(*name, "row" | "made_by" | "lost" | "missed" | "headers" | "before" | "after" | "socket" | "entry" | "family" | "hook")
+        {
             continue;
         }
         let text = value.to_string();

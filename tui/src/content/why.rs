@@ -4,6 +4,24 @@ use crate::lesson::Lesson;
 use sim_core::report::doc::{Doc, Line, Role};
 use sim_core::report::words::{self, outcome};
 
+/// What happened in the whole hop of a stop: a phrase for each decision that counts.
+pub fn hop(lesson: &Lesson<'_>, stop: usize) -> Doc {
+    let mut doc = Doc::new();
+    let Some(s) = lesson.stops.get(stop) else { return doc };
+    let Some(hop) = lesson.report.hops(s.packet).into_iter().find(|h| h.steps.contains(&s.id.0)) else { return doc };
+    let mut line = Line::of(Role::Place, lesson.report.label(hop.netns)).and(Role::Plain, format!(" {}: ", hop.devices()));
+    let facts = lesson.report.facts(&hop);
+    if facts.is_empty() {
+        line.push(Role::Plain, "passes through");
+    }
+    for (i, f) in facts.into_iter().enumerate() {
+        line.push(Role::Plain, if i > 0 { "; " } else { "" });
+        line.append(f);
+    }
+    doc.para(0, line);
+    doc
+}
+
 /// The words for a stop.
 pub fn why(lesson: &Lesson<'_>, stop: usize) -> Doc {
     let mut doc = Doc::new();

@@ -14,9 +14,8 @@ pub fn titles(model: &Model<'_>) -> (String, String) {
     }
     let right = match headers::changes(&v) {
         0 if v.headers.is_empty() => String::new(),
-        0 => "no field changed".to_owned(),
-        1 => "1 field changed".to_owned(),
-        n => format!("{n} fields changed"),
+        0 => "unchanged".to_owned(),
+        n => format!("{n} changed"),
     };
     (title, right)
 }
@@ -79,15 +78,31 @@ fn one_line(h: &Header, becomes: &str) -> Line {
             line.append(value(f, becomes));
         }
     };
+    let sum = |line: &mut Line| {
+        if let Some(f) = field("checksum").filter(|f| f.becomes.is_some()) {
+            line.push(Role::Plain, "  csum ");
+            line.append(value(f, becomes));
+        }
+    };
     match h.name {
         "eth" => {
-            pair(&mut line, "src", "dst");
+            let both = [field("src"), field("dst")];
+            let new: Vec<&str> = both.iter().flatten().filter_map(|f| f.becomes.as_deref()).collect();
+            let old: Vec<&str> = both.iter().flatten().map(|f| f.value.as_str()).collect();
+            let whose: Vec<&str> = both.iter().flatten().filter_map(|f| f.note.as_deref()).collect();
+            match (new.as_slice(), old.as_slice()) {
+                ([a, b], _) => line.push(Role::Changed, format!("{becomes} {a} > {b}")),
+                (_, ["-", "-"]) => line.push(Role::Muted, "not written yet: no neighbour is known"),
+                _ => pair(&mut line, "src", "dst"),
+            }
             if let Some(t) = field("type") {
                 line.push(Role::Plain, format!("  {}", t.note.as_deref().unwrap_or(&t.value)));
             }
-            let note = |n: &str| field(n).and_then(|f| f.note.clone());
-            if let (Some(a), Some(b)) = (note("src"), note("dst")) {
-                line.push(Role::Muted, format!("  {a} > {b}"));
+            if whose.len() == 2 {
+                line.push(Role::Muted, format!("  {}", whose.join(" > ")));
+            }
+            if new.len() == 2 && old != ["-", "-"] {
+                line.push(Role::Muted, format!("  was {}", old.join(" > ")));
             }
         }
         "ipv4" => {
@@ -95,12 +110,14 @@ fn one_line(h: &Header, becomes: &str) -> Line {
             for (name, label) in [("ttl", "ttl"), ("protocol", ""), ("id", "id"), ("flags", ""), ("len", "len")] {
                 named(&mut line, name, label);
             }
+            sum(&mut line);
         }
         "tcp" => {
             pair(&mut line, "sport", "dport");
             for (name, label) in [("flags", "flags"), ("seq", "seq"), ("ack", "ack"), ("window", "win"), ("payload", "data")] {
                 named(&mut line, name, label);
             }
+            sum(&mut line);
         }
         "icmp" => {
             if let Some(t) = field("type") {
@@ -109,10 +126,12 @@ fn one_line(h: &Header, becomes: &str) -> Line {
             for (name, label) in [("type", "type"), ("code", "code"), ("id", "id"), ("seq", "seq"), ("mtu", "mtu"), ("payload", "data")] {
                 named(&mut line, name, label);
             }
+            sum(&mut line);
         }
         "udp" => {
             pair(&mut line, "sport", "dport");
             named(&mut line, "len", "len");
+            sum(&mut line);
         }
         "arp" => match field("op").map(|f| f.value.as_str()) {
             Some("reply") => {

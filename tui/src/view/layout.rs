@@ -92,8 +92,8 @@ pub fn areas(model: &Model<'_>) -> Areas {
     let why = 7 + more / 4;
     out.panes[Pane::Cluster.index()] = Some(take(8));
     let middle = take(body.height.saturating_sub(8 + why + 4));
-    // the packet needs about 55 columns, rules and routes whatever there is
-    let left = (w * 9 / 20).clamp(40, 62);
+    // the packet needs room for two hardware addresses, rules and routes whatever there is
+    let left = (w / 2).clamp(40, 60);
     out.panes[Pane::Packet.index()] = Some(Rect { width: left, ..middle });
     out.panes[Pane::Table.index()] = Some(Rect { x: left, width: w - left, ..middle });
     out.panes[Pane::Why.index()] = Some(take(why));

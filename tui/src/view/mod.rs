@@ -60,7 +60,7 @@ fn text(model: &Model<'_>, pane: Pane, room: Rect) -> Option<Vec<Drawn>> {
     let roomy = model.state.class == SizeClass::Wide || model.state.zoom;
     match pane {
         Pane::Packet => Some(headers::lines(model, room.width, roomy)),
-        Pane::Table => Some(table::lines(model, room.width, roomy)),
+        Pane::Table => Some(table::lines(model, room.width)),
         Pane::Why => Some(why::lines(model, room.width)),
         Pane::Cluster | Pane::Time => None,
     }

@@ -17,14 +17,17 @@ pub fn titles(model: &Model<'_>) -> (String, String) {
 }
 
 /// The rows.
-pub fn lines(model: &Model<'_>, room: u16, roomy: bool) -> Vec<Drawn> {
+pub fn lines(model: &Model<'_>, room: u16) -> Vec<Drawn> {
     let Some(v) = model.lesson.view(model.state.cursor) else { return Vec::new() };
     let signs = model.state.caps.signs();
-    let doc = table::table(model.lesson, &v, roomy).doc;
-    let (mut row_width, mut why_width, mut name_width) = (0, 0, 0);
+    let doc = table::table(model.lesson, &v, model.state.zoom).doc;
+    let (mut row_width, mut why_width, mut won_width, mut name_width) = (0, 0, 0, 0);
     for b in &doc.0 {
         match b {
-            Block::Row { row, why, .. } => {
+            Block::Row { mark, row, why, .. } => {
+                if *mark == Mark::Won {
+                    won_width = won_width.max(width(&row.text()));
+                }
                 row_width = row_width.max(width(&row.text()));
                 why_width = why_width.max(width(&why.text()));
             }
@@ -33,9 +36,10 @@ pub fn lines(model: &Model<'_>, room: u16, roomy: bool) -> Vec<Drawn> {
         }
     }
     let text_room = room.saturating_sub(3);
-    // a reason takes up to two fifths of the line, a row what is left
-    let why_room = why_width.min((text_room * 2 / 5).max(text_room.saturating_sub(row_width + 2)));
-    let row_room = row_width.min(text_room.saturating_sub(why_room + 2));
+    // reasons get what they need, as long as the row that won can be read and a third of the line is left for rows
+    let floor = won_width.min(text_room * 2 / 3).max(text_room / 3);
+    let row_room = row_width.min(text_room.saturating_sub(why_width + 2).max(floor));
+    let why_room = text_room.saturating_sub(row_room + 2);
     let mut out: Vec<Drawn> = Vec::new();
     for b in doc.0 {
         match b {
@@ -47,7 +51,9 @@ pub fn lines(model: &Model<'_>, room: u16, roomy: bool) -> Vec<Drawn> {
                     Mark::Lost | Mark::NotReached | Mark::Shown => " ",
                 };
                 let role = row.0.first().map_or(Role::Plain, |s| s.role);
-                let mut line = Line::plain(format!("{sign} ")).and(role, pad(&row.text(), row_room, signs.cut));
+                // a long row may go on where its reason is short
+                let own = row_room.max(text_room.saturating_sub(width(&why.text()) + 2).min(width(&row.text())));
+                let mut line = Line::plain(format!("{sign} ")).and(role, pad(&row.text(), own, signs.cut));
                 if !why.is_empty() {
                     let role = why.0.first().map_or(Role::Plain, |s| s.role);
                     line = line.and(Role::Plain, "  ").and(role, cut(&why.text(), why_room, signs.cut));

@@ -10,8 +10,8 @@ pub fn titles(model: &Model<'_>) -> (String, String) {
     let Some(flow) = model.lesson.flow(model.state.cursor) else { return ("time".to_owned(), String::new()) };
     let n = model.lesson.flows.iter().position(|f| f == flow).unwrap_or(0) + 1;
     let all = model.lesson.flows.len();
-    let end = if flow.ending.is_empty() { String::new() } else { format!(": {}", flow.ending) };
-    (format!("time, flow {n} of {all}, {}: {}{end}", flow.name, flow.title), String::new())
+    let end = if flow.ending.is_empty() { String::new() } else { format!(", {}", flow.ending) };
+    (format!("time, flow {n} of {all} ({}): {}{end}", flow.name, flow.title), String::new())
 }
 
 /// A piece of the timeline.

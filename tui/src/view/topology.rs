@@ -85,6 +85,9 @@ fn cells(strip: &Strip, expand: bool, reply: bool) -> Vec<Cell> {
     out
 }
 
+/// Joints of that length say that there is room.
+const ROOMY: u16 = 3;
+
 /// Lays the cells out with joints of `joint` columns; wires carry their names if `named`.
 fn arrange(strip: &Strip, mut cells: Vec<Cell>, joint: u16, named: bool) -> Row {
     let mut boxes: Vec<(u16, u16)> = Vec::new();
@@ -93,6 +96,8 @@ fn arrange(strip: &Strip, mut cells: Vec<Cell>, joint: u16, named: bool) -> Row 
         let left = x;
         x = x.saturating_add(2);
         let mut first = true;
+        // the last address may need more room than the name above it
+        let mut under = 0;
         for c in cells.iter_mut().filter(|c| c.host == host) {
             if !first {
                 x = x.saturating_add(joint);
@@ -100,7 +105,9 @@ fn arrange(strip: &Strip, mut cells: Vec<Cell>, joint: u16, named: bool) -> Row 
             first = false;
             c.x = x;
             x = x.saturating_add(width(&c.label));
+            under = if joint >= ROOMY { c.x.saturating_add(width(&c.addr)) } else { 0 };
         }
+        x = x.max(under);
         let title = width(&h.name) + if h.addr.is_empty() { 0 } else { width(&h.addr) + 1 } + 5;
         x = (x + 2).max(left.saturating_add(title));
         boxes.push((left, x));
@@ -302,7 +309,10 @@ fn notes(pen: &mut Pen<'_>, row: &Row, here: Option<usize>, what: &str, roomy: b
             taken.push((x, x + used));
         }
     }
-    for c in &row.cells {
+    // the ends of the path first: their addresses are those of the packet
+    let last = row.cells.len().saturating_sub(1);
+    let order = [0, last].into_iter().chain(1..last);
+    for c in order.filter_map(|i| row.cells.get(i)) {
         let w = width(&c.addr);
         let (from, to) = inside(c.host);
         let x = c.x.min(to.saturating_sub(w)).max(from);

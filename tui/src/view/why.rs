@@ -2,7 +2,7 @@
 
 use super::paint::{Drawn, fold};
 use crate::content::why;
-use crate::model::Model;
+use crate::model::{Density, Model};
 use sim_core::report::doc::Block;
 
 /// Title, and the kernel's function that the step mirrors.
@@ -15,7 +15,11 @@ pub fn titles(model: &Model<'_>) -> (String, String) {
 pub fn lines(model: &Model<'_>, width: u16) -> Vec<Drawn> {
     let mut out = Vec::new();
     let room = width.saturating_sub(3);
-    for block in why::why(model.lesson, model.state.cursor).0 {
+    let mut doc = why::why(model.lesson, model.state.cursor);
+    if model.state.density == Density::Hops {
+        doc.append(why::hop(model.lesson, model.state.cursor));
+    }
+    for block in doc.0 {
         if let Block::Para { line, .. } = block {
             for l in fold(&line, room, 0) {
                 let mut indented = sim_core::report::doc::Line::plain("  ");
