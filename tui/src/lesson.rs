@@ -141,13 +141,14 @@ impl<'r> Lesson<'r> {
         lesson
     }
 
-    /// The path to draw at a stop: that of its flow, or of its packet where that went elsewhere.
+    /// The path to draw at a stop: that of its flow, or of its packet where that went elsewhere, or the place alone.
     pub fn strip(&self, stop: usize) -> Cow<'_, Strip> {
         let Some(s) = self.stops.get(stop) else { return Cow::Owned(Strip::default()) };
-        match self.strips.get(s.flow) {
+        let strip = match self.strips.get(s.flow) {
             Some(strip) if path::covers(self, strip, s.packet) => Cow::Borrowed(strip),
             Some(_) | None => Cow::Owned(path::of_packet(self, s.packet)),
-        }
+        };
+        if strip.place(self, s.id).is_some() { strip } else { Cow::Owned(path::of_step(self, s.id)) }
     }
 
     fn add_flow(&mut self, mut span: FlowSpan) {

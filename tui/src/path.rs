@@ -174,6 +174,13 @@ pub fn of_packet(lesson: &Lesson<'_>, packet: PacketId) -> Strip {
     build(lesson, &v, None)
 }
 
+/// The strip of one step whose place no path has.
+pub fn of_step(lesson: &Lesson<'_>, id: StepId) -> Strip {
+    let Some(step) = lesson.report.raw(id) else { return Strip::default() };
+    let what = if step.dev.is_some() { What::Device(step.dev) } else { What::Stack };
+    build(lesson, &[(step.netns, what)], None)
+}
+
 /// Whether the strip has all places that a packet visits.
 pub fn covers(lesson: &Lesson<'_>, strip: &Strip, packet: PacketId) -> bool {
     visits(lesson, packet).iter().all(|(ns, what)| strip.find(*ns, *what).is_some())

@@ -1,6 +1,8 @@
 //! What the screen shows, and that nothing which is typed can break it.
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
+#[path = "../examples/demo/library.rs"]
+mod library;
 #[path = "../examples/demo/world.rs"]
 mod world;
 
@@ -141,7 +143,7 @@ fn every_step_can_be_drawn() {
             let mut m = Model::new(&LESSON, Caps::default(), size);
             m.state.cursor = i;
             let shown = picture(&draw(&m), false);
-            assert!(shown.contains('['), "the packet is nowhere at step {i}:\n{shown}");
+            assert!(shown.lines().skip(1).take(6).any(|l| l.contains('[')), "the packet is nowhere at step {i}:\n{shown}");
         }
     }
 }
@@ -191,6 +193,49 @@ fn leaving_closes_the_innermost() {
     assert_eq!(update(&mut m, Message::Leave), []);
     assert!(!m.state.zoom);
     assert_eq!(update(&mut m, Message::Leave), [Effect::Quit]);
+}
+
+#[test]
+fn the_host_gw_lesson_at_the_route_to_the_other_node() {
+    let input = library::lesson("pod-to-pod-host-gw");
+    let lesson = Lesson::new(&input);
+    let told = (0..lesson.stops.len())
+        .find(|i| {
+            lesson.view(*i).is_some_and(|v| {
+                v.netns == "node-a" && v.kind.name() == "route-lookup" && v.headers.last().is_some_and(|l| l.name == "icmp")
+            })
+        })
+        .expect("node-a looks up a route for the ping");
+    for (name, size) in [("80x24", (80, 24)), ("120x40", (120, 40))] {
+        let mut m = Model::new(&lesson, Caps::default(), size);
+        m.state.cursor = told;
+        insta::assert_snapshot!(format!("host_gw_route_{name}"), picture(&draw(&m), false));
+    }
+}
+
+#[test]
+fn every_lesson_can_be_drawn_and_read() {
+    for l in scenarios::library::lessons() {
+        let input = library::lesson(&l.id);
+        let lesson = Lesson::new(&input);
+        assert!(!lesson.stops.is_empty(), "{} has no steps", l.id);
+        let step = (lesson.stops.len() / 150).max(1);
+        for i in (0..lesson.stops.len()).step_by(step) {
+            for size in [(80, 24), (120, 40)] {
+                let mut m = Model::new(&lesson, Caps::default(), size);
+                m.state.cursor = i;
+                let shown = picture(&draw(&m), false);
+                assert!(shown.lines().skip(1).take(6).any(|l| l.contains('[')), "{}: the packet is nowhere at step {i}:\n{shown}", l.id);
+            }
+        }
+        let mut out = Vec::new();
+        tui::run_plain(&input, tui::PlainOptions::default(), &b"next\ntable\nwhy\nlast\nquit\n"[..], &mut out).unwrap();
+        assert!(String::from_utf8(out).unwrap().lines().count() > 8, "{} says little", l.id);
+        for flow in lesson.flows.iter().filter(|f| f.id.is_some()) {
+            let told: String = tui::content::why::why(&lesson, flow.end - 1).0.iter().map(|b| format!("{b:?}")).collect();
+            assert!(told.contains("outcome: "), "{}: flow {} does not tell its end", l.id, flow.name);
+        }
+    }
 }
 
 fn messages() -> impl Strategy<Value = Message> {

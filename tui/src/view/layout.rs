@@ -80,7 +80,9 @@ pub fn areas(model: &Model<'_>) -> Areas {
     if s.class == SizeClass::Compact {
         // what is more than 24 rows goes to the table and to why
         let more = body.height.saturating_sub(22);
-        let why = more / 3;
+        // where the story tells something, it needs two rows of the table
+        let told = if model.lesson.story(s.cursor).is_empty() { 0 } else { 2 };
+        let why = more / 3 + told;
         out.panes[Pane::Cluster.index()] = Some(take(4));
         out.panes[Pane::Packet.index()] = Some(take(4));
         out.panes[Pane::Table.index()] = Some(take((7 + more).saturating_sub(why)));

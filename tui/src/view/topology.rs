@@ -7,7 +7,7 @@
 //!  └─────────────────────────────────────┘     └─────────────────────────────────────┘
 //! ```
 
-use super::paint::{Pen, width};
+use super::paint::{Pen, cut, width};
 use crate::caps::SizeClass;
 use crate::lesson::Lesson;
 use crate::model::Model;
@@ -63,7 +63,7 @@ fn stages(place: usize, last: usize, reply: bool) -> Vec<Stage> {
     s
 }
 
-fn cells(strip: &Strip, expand: bool, reply: bool) -> Vec<Cell> {
+fn cells(strip: &Strip, expand: bool, reply: bool, limit: u16, sign: &str) -> Vec<Cell> {
     let mut out = Vec::new();
     let last = strip.spots.len().saturating_sub(1);
     for (host, h) in strip.hosts.iter().enumerate() {
@@ -77,7 +77,7 @@ fn cells(strip: &Strip, expand: bool, reply: bool) -> Vec<Cell> {
                 out.extend(stages(i, last, reply).into_iter().map(|st| cell(st.label().to_owned(), Some(st))));
             } else {
                 // room for the longest stage, so that nothing moves when the packet does
-                let label = if s.what == What::Stack { " RT ".to_owned() } else { s.label.clone() };
+                let label = if s.what == What::Stack { " RT ".to_owned() } else { cut(&s.label, limit, sign) };
                 out.push(cell(label, None));
             }
         }
@@ -118,13 +118,22 @@ fn arrange(strip: &Strip, mut cells: Vec<Cell>, joint: u16, named: bool) -> Row 
     Row { cells, boxes, width }
 }
 
-/// The roomiest form that fits.
-fn fit(strip: &Strip, room: u16, reply: bool) -> Row {
+/// The roomiest form that fits: stages of the IP stack, length of the joints, names of wires, longest name.
+fn fit(strip: &Strip, room: u16, reply: bool, sign: &str) -> Row {
+    const FORMS: &[(bool, u16, bool, u16)] = &[
+        (true, 4, true, 20),
+        (true, 3, true, 20),
+        (true, 2, true, 20),
+        (false, 4, true, 20),
+        (false, 3, true, 20),
+        (false, 2, true, 20),
+        (false, 2, false, 12),
+        (false, 2, false, 9),
+        (false, 2, false, 6),
+    ];
     let mut row = Row::default();
-    for (expand, joint, named) in
-        [(true, 4, true), (true, 3, true), (true, 2, true), (false, 4, true), (false, 3, true), (false, 2, true), (false, 2, false)]
-    {
-        row = arrange(strip, cells(strip, expand, reply), joint, named);
+    for (expand, joint, named, limit) in FORMS {
+        row = arrange(strip, cells(strip, *expand, reply, *limit, sign), *joint, *named);
         if row.width <= room {
             break;
         }
@@ -176,7 +185,7 @@ pub fn draw(model: &Model<'_>, pen: &mut Pen<'_>, area: Rect) {
     }
     let strip = lesson.strip(model.state.cursor);
     let reply = matches!(lesson.role(stop.packet), Some((role, Direction::Reply)) if role != PacketRole::Arp);
-    let row = fit(&strip, area.width, reply);
+    let row = fit(&strip, area.width, reply, pen.signs().cut);
     if row.cells.is_empty() {
         return;
     }
@@ -195,12 +204,12 @@ pub fn draw(model: &Model<'_>, pen: &mut Pen<'_>, area: Rect) {
     let what = lesson.view(model.state.cursor).map(|v| lesson.packet_title(&v)).unwrap_or_default();
     notes(&mut own, &row, here, &what, roomy);
     blit(&canvas, pen.buf, area, offset, margin);
-    let cut = pen.signs().cut;
+    let sign = pen.signs().cut;
     if offset > 0 {
-        pen.text(area.x, area.y + 1, 1, cut, Tone::Muted);
+        pen.text(area.x, area.y + 1, 1, sign, Tone::Muted);
     }
     if offset + area.width < row.width {
-        pen.text(area.right() - 1, area.y + 1, 1, cut, Tone::Muted);
+        pen.text(area.right() - 1, area.y + 1, 1, sign, Tone::Muted);
     }
     if model.state.class == SizeClass::Wide || roomy && area.height > height {
         others(lesson, &strip, pen, Rect::new(area.x + 1, area.y + height, area.width.saturating_sub(2), 1));
