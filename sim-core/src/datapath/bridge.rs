@@ -71,10 +71,9 @@ impl<T: Tracer> Walk<'_, T> {
 
     /// Behind the bridge's PRE_ROUTING (br_handle_frame_finish).
     pub(super) fn br_handle_frame_finish(&mut self, skb: Box<Skb>, port: IfIndex) {
-        let config = self.ns.config.clone();
-        let Some(p) = config.devices.get(port) else { return };
-        let (bridge, learning) = (p.master, p.port.learning);
-        if !p.is_running() {
+        let Some(p) = self.ns.config.devices.get(port) else { return };
+        let (bridge, learning, running) = (p.master, p.port.learning, p.is_running());
+        if !running {
             return self.drop_skb(skb, port, DropReason::BridgeIngressStpState);
         }
         if learning {
@@ -133,11 +132,7 @@ impl<T: Tracer> Walk<'_, T> {
         let new = match fdb.get_mut(mac) {
             // "received packet with own address as source address": somebody plays our own frames back
             Some(e) if e.local => return,
-            Some(e) if e.port == port => {
-                e.updated = now;
-                false
-            }
-            Some(e) if e.fixed => {
+            Some(e) if e.port == port || e.fixed => {
                 e.updated = now;
                 false
             }

@@ -110,6 +110,7 @@ pub fn select_addr(config: &Config, dev: IfIndex, dst: Ipv4Addr, scope: Scope) -
 }
 
 impl<T: Tracer> Walk<'_, T> {
+    #[inline]
     fn route_step(&mut self, skb: Option<&Skb>, dev: IfIndex, input: bool, found: Option<&Found>, dst: Ipv4Addr, src: Ipv4Addr) {
         if !T::ON {
             return;

@@ -87,7 +87,8 @@ impl<T: Tracer> Walk<'_, T> {
     }
 
     /// Records a step about a packet.
-    #[inline]
+    // inlined where the kind of evidence is known: a recorder then does no more than that kind needs
+    #[inline(always)]
     pub fn step(&mut self, skb: &Skb, dev: IfIndex, evidence: Evidence) -> StepId {
         if T::ON {
             self.trace.step(Step { at: self.now, netns: self.ns.id, dev, packet: skb.id, version: skb.version, evidence })
@@ -97,7 +98,7 @@ impl<T: Tracer> Walk<'_, T> {
     }
 
     /// Records that a packet's headers changed in a small way; `change` is made only if somebody listens.
-    #[inline]
+    #[inline(always)]
     pub fn changed(&mut self, skb: &mut Skb, change: impl FnOnce(&Skb) -> Change) {
         if T::ON {
             let change = change(skb);
@@ -112,6 +113,7 @@ impl<T: Tracer> Walk<'_, T> {
     }
 
     /// The packet ends here (kfree_skb_reason). A flow that was made for it and never confirmed goes with it.
+    #[inline(never)]
     pub fn drop_skb(&mut self, skb: Box<Skb>, dev: IfIndex, reason: DropReason) {
         self.step(&skb, dev, Evidence::Drop { reason });
         self.release_ct(&skb);

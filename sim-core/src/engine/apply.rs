@@ -50,7 +50,7 @@ impl<T: Tracer> Engine<T> {
 
     fn apply_as(&mut self, netns: NetnsId, op: &Op, id: OpId) -> Result<(), OpError> {
         let now = self.world.now;
-        let before = self.world.ns(netns).map(|n| n.config.clone());
+        let before = self.config_before(netns);
         let Some(ns) = self.world.ns_mut(netns) else { return Err(OpError::text(Errno::ENOENT, "no such namespace")) };
         let result = apply::apply(ns, op, now, Source::Op(id));
         let result = match result {
@@ -84,6 +84,12 @@ impl<T: Tracer> Engine<T> {
                 ns.conntrack.delete_masqueraded(dev, addr, now);
             }
         }
+    }
+
+    /// The configuration as it is before a change, if anybody will compare. Who holds it makes the change copy it first.
+    fn config_before(&self, netns: NetnsId) -> Option<Arc<crate::linux::Config>> {
+        let ns = self.world.ns(netns)?;
+        (T::ON || !ns.conntrack.is_empty()).then(|| ns.config.clone())
     }
 
     /// Tells the tracer of a configuration that is not what it was.
@@ -182,7 +188,7 @@ impl<T: Tracer> Engine<T> {
 
     fn make_peer(&mut self, netns: NetnsId, dev: IfIndex, name: &str, peer: apply::NewDevice, id: OpId) -> Result<(), OpError> {
         let made = self.named(netns, name).and_then(|to| {
-            let before = self.world.ns(to).map(|n| n.config.clone());
+            let before = self.config_before(to);
             let Some(ns) = self.world.ns_mut(to) else { return Err(OpError::errno(Errno::EINVAL)) };
             let index = apply::add_device(ns, peer, Source::Op(id))?;
             self.attach(netns, dev, Attach::Veth { netns: to, index });
@@ -208,7 +214,7 @@ impl<T: Tracer> Engine<T> {
 
     fn move_device(&mut self, netns: NetnsId, dev: IfIndex, name: &str, rest: crate::linux::op::LinkSet, id: OpId) -> Result<(), OpError> {
         let to = self.named(netns, name)?;
-        let before = self.world.ns(to).map(|n| n.config.clone());
+        let before = self.config_before(to);
         let now = self.world.now;
         let Some(ns) = self.world.ns_mut(netns) else { return Ok(()) };
         let (device, requests) = apply::take_device(ns, dev, now);
@@ -270,12 +276,12 @@ impl<T: Tracer> Engine<T> {
         let Some((other, other_dev)) = self.other_end(netns, dev) else { return };
         let carrier = up(&self.world, netns, dev) && up(&self.world, other, other_dev);
         for (ns, d) in [(netns, dev), (other, other_dev)] {
-            let before = self.world.ns(ns).map(|n| n.config.clone());
-            let now = self.world.now;
-            let Some(n) = self.world.ns_mut(ns) else { continue };
-            if n.config.devices.get(d).is_none_or(|x| x.carrier == carrier) {
+            if self.world.ns(ns).and_then(|n| n.config.devices.get(d)).is_none_or(|x| x.carrier == carrier) {
                 continue;
             }
+            let before = self.config_before(ns);
+            let now = self.world.now;
+            let Some(n) = self.world.ns_mut(ns) else { continue };
             let requests = apply::set_carrier(n, d, carrier, now);
             // what a change of carrier asks for are packets to be freed; it cannot fail
             let _ = self.carry_out(ns, requests, OpId::NONE);
@@ -287,7 +293,7 @@ impl<T: Tracer> Engine<T> {
     fn gone(&mut self, attach: Attach) {
         match attach {
             Attach::Veth { netns, index } => {
-                let before = self.world.ns(netns).map(|n| n.config.clone());
+                let before = self.config_before(netns);
                 let now = self.world.now;
                 let Some(ns) = self.world.ns_mut(netns) else { return };
                 let (_, requests) = apply::take_device(ns, index, now);

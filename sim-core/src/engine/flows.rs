@@ -11,7 +11,7 @@ use crate::apps::{
 use crate::linux::socket::PmtuDisc;
 use crate::linux::{FlowId, NetnsId, PacketId, Time};
 use crate::packet::{Bytes, Endpoint};
-use crate::trace::{EventKind, Recording, Tracer};
+use crate::trace::{EventKind, Keep, Tracer};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -290,12 +290,12 @@ impl<T: Tracer> Engine<T> {
     }
 }
 
-impl Engine<Recording> {
-    /// Runs an agenda and keeps everything.
-    pub fn record(mut self, agenda: &Agenda, commands: &mut dyn Commands<Recording>) -> Run {
+impl<T: Keep> Engine<T> {
+    /// Runs an agenda and keeps everything. A [`Recorder`](crate::trace::Recorder) is the cheapest way to.
+    pub fn record(mut self, agenda: &Agenda, commands: &mut dyn Commands<T>) -> Run {
         self.announce();
         let start = self.world.clone();
         let (flows, storm) = self.run_agenda(agenda, commands);
-        Run { start, end: self.world, recording: self.trace, flows, storm }
+        Run { start, end: self.world, recording: self.trace.finish(), flows, storm }
     }
 }

@@ -54,6 +54,11 @@ impl Fdb {
         self.0.remove_where(|_, e| e.port == port);
     }
 
+    /// Removes what was learned behind `port`.
+    pub fn forget_learned(&mut self, port: IfIndex) {
+        self.0.remove_where(|_, e| e.port == port && !e.fixed);
+    }
+
     /// All entries, by address.
     pub fn sorted(&self) -> Vec<(Mac, FdbEntry)> {
         self.0.sorted().into_iter().map(|(m, e)| (*m, *e)).collect()

@@ -155,6 +155,8 @@ impl<A: Address> Store<A> {
             Store::Few(v) => {
                 let key = Self::order(&route);
                 let at = v.partition_point(|r| if before_equals { Self::order(r) < key } else { Self::order(r) <= key });
+                // there are thousands of such tables, each of a few routes: no room in advance
+                v.reserve_exact(1);
                 v.insert(at, route);
                 if v.len() > SCAN_LIMIT {
                     let mut many = Store::Many { buckets: HotMap::default(), lens: 0, default: false };

@@ -1,7 +1,7 @@
 //! Floor 2: the one language of evidence.
 //!
 //! The walk tells a [`Tracer`] what it decides: a [`Step`] of codes and row numbers. With [`NoTrace`] all of that
-//! compiles to nothing; with [`Recording`] everything is kept:
+//! compiles to nothing; a [`Recorder`] keeps everything, and is made a [`Recording`] when the run is over:
 //!
 //! ```text
 //! Recording ─┬─ steps      48 bytes each, in order
@@ -18,6 +18,7 @@
 pub mod delta;
 pub mod drop;
 pub mod evidence;
+pub mod recorder;
 pub mod recording;
 pub mod step;
 pub mod tracer;
@@ -26,7 +27,8 @@ pub mod version;
 pub use delta::StateDelta;
 pub use drop::DropReason;
 pub use evidence::Evidence;
-pub use recording::{EventKind, EventRecord, PacketRecord, Recording};
+pub use recorder::Recorder;
+pub use recording::{EventKind, EventRecord, Keep, PacketRecord, Recording};
 pub use step::{Step, StepId};
 pub use tracer::{NoTrace, Tracer};
 pub use version::Change;

@@ -153,6 +153,18 @@ fn apply(frame: &mut Frame, change: &Change) {
     }
 }
 
+/// A tracer that keeps everything and tells it when the run is over.
+pub trait Keep: Tracer {
+    /// Everything that the run told.
+    fn finish(self) -> Recording;
+}
+
+impl Keep for Recording {
+    fn finish(self) -> Recording {
+        self
+    }
+}
+
 impl Tracer for Recording {
     const ON: bool = true;
 

@@ -89,6 +89,7 @@ fn insert(ns: &mut Netns, index: IfIndex, mut addr: IfAddr<Ipv4Addr>, replace: b
     let config = ns.config_mut();
     addr.row = config.new_row();
     if let Some(d) = config.devices.get_mut(index) {
+        d.addrs.reserve_exact(1);
         d.addrs.insert(at, addr);
     }
     let wanted = ns.config.devices.get(index).map(|d| wanted_by(d, &d.addrs[at])).unwrap_or_default();

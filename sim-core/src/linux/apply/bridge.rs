@@ -178,11 +178,8 @@ pub(super) fn port_changed(ns: &mut Netns, port: IfIndex, at: Time, requests: &m
 }
 
 fn forget_learned(ns: &mut Netns, bridge: IfIndex, port: IfIndex) {
-    let learned: Vec<Mac> = entries(ns, bridge).into_iter().filter(|(_, e)| e.port == port && !e.fixed).map(|(m, _)| m).collect();
     if let Some(fdb) = ns.fdb.get_mut(&bridge) {
-        for mac in learned {
-            fdb.remove(mac);
-        }
+        fdb.forget_learned(port);
     }
 }
 

@@ -111,9 +111,9 @@ impl Device {
     }
 }
 
-/// The devices of a namespace, by index.
+/// The devices of a namespace, by index. Versions of a configuration share those that did not change.
 #[derive(Clone, Debug, Default)]
-pub struct Devices(Vec<Option<Box<Device>>>);
+pub struct Devices(Vec<Option<Arc<Device>>>);
 
 impl Devices {
     /// The device of `index`.
@@ -125,7 +125,7 @@ impl Devices {
     /// The device of `index`, to be changed.
     #[inline]
     pub fn get_mut(&mut self, index: IfIndex) -> Option<&mut Device> {
-        self.0.get_mut(index.0.wrapping_sub(1) as usize)?.as_deref_mut()
+        self.0.get_mut(index.0.wrapping_sub(1) as usize)?.as_mut().map(Arc::make_mut)
     }
 
     /// The device called `name`.
@@ -142,14 +142,15 @@ impl Devices {
     pub fn insert(&mut self, device: Device) {
         let at = device.index.0.saturating_sub(1) as usize;
         if self.0.len() <= at {
+            self.0.reserve_exact(at + 1 - self.0.len());
             self.0.resize(at + 1, None);
         }
-        self.0[at] = Some(Box::new(device));
+        self.0[at] = Some(Arc::new(device));
     }
 
     /// Takes a device out. Its index is not used again.
     pub fn remove(&mut self, index: IfIndex) -> Option<Device> {
-        self.0.get_mut(index.0.wrapping_sub(1) as usize)?.take().map(|d| *d)
+        self.0.get_mut(index.0.wrapping_sub(1) as usize)?.take().map(Arc::unwrap_or_clone)
     }
 
     /// All devices, by index.
@@ -159,7 +160,7 @@ impl Devices {
 
     /// All devices, by index, to be changed.
     pub fn iter_mut(&mut self) -> impl Iterator<Item = &mut Device> {
-        self.0.iter_mut().filter_map(|d| d.as_deref_mut())
+        self.0.iter_mut().filter_map(|d| d.as_mut().map(Arc::make_mut))
     }
 
     /// Name of `index`; empty if there is no such device.
