@@ -31,6 +31,27 @@ impl Color {
     }
 }
 
+/// What the terminal can show, as far as the environment tells.
+pub(crate) fn caps(color: bool) -> tui::Caps {
+    let var = |name: &str| std::env::var(name).ok().filter(|v| !v.is_empty());
+    let term = var("TERM").unwrap_or_default();
+    let colors = match var("COLORTERM").as_deref() {
+        _ if !color => tui::Colors::None,
+        Some("truecolor" | "24bit") => tui::Colors::True,
+        _ if term.contains("256color") => tui::Colors::Indexed,
+        _ => tui::Colors::Sixteen,
+    };
+    let locale = ["LC_ALL", "LC_CTYPE", "LANG"].into_iter().find_map(var).unwrap_or_default().to_lowercase();
+    // the background's number is the last field: 7 and 15 are the light ones of the sixteen
+    let light = var("COLORFGBG").is_some_and(|v| matches!(v.rsplit(';').next(), Some("7" | "15")));
+    tui::Caps { colors, unicode: locale.contains("utf-8") || locale.contains("utf8"), light }
+}
+
+/// Whether the terminal can do nothing but take lines.
+pub(crate) fn is_dumb() -> bool {
+    std::env::var_os("TERM").is_some_and(|t| t == "dumb")
+}
+
 /// Standard output.
 pub(crate) struct Out {
     inner: BufWriter<StdoutLock<'static>>,

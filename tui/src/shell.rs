@@ -33,9 +33,22 @@ static TAKEN: AtomicBool = AtomicBool::new(false);
 pub fn restore() {
     if TAKEN.swap(false, Ordering::SeqCst) {
         // there is nothing left to be done about an error here
-        let _ = execute!(stdout(), EndSynchronizedUpdate, ResetColor, LeaveAlternateScreen, Show);
+        let mut bytes = Vec::new();
+        let _ = queue!(bytes, EndSynchronizedUpdate, ResetColor, LeaveAlternateScreen, Show);
+        let _ = write_past_lock(&bytes);
         let _ = disable_raw_mode();
     }
+}
+
+/// Writes to the terminal without waiting for the lock of standard output, which another thread may hold for ever.
+fn write_past_lock(bytes: &[u8]) -> io::Result<()> {
+    #[cfg(unix)]
+    if let Ok(mut tty) = std::fs::OpenOptions::new().write(true).open("/dev/tty") {
+        return tty.write_all(bytes);
+    }
+    let mut out = stdout();
+    out.write_all(bytes)?;
+    out.flush()
 }
 
 fn take() -> io::Result<()> {
@@ -60,6 +73,7 @@ impl Guard {
 
 impl Drop for Guard {
     fn drop(&mut self) {
+        let _ = stdout().flush();
         restore();
     }
 }

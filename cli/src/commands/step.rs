@@ -4,7 +4,7 @@ use super::load_to_run;
 use super::run::print_text;
 use crate::args::Args as All;
 use crate::error::{CliError, FINE};
-use crate::output::Out;
+use crate::output::{Out, is_dumb};
 use clap::Parser;
 use scenarios::assemble::run::{self, Options};
 use scenarios::library;
@@ -19,7 +19,7 @@ pub(crate) struct Args {
     /// Seed of all that is random, instead of the file's
     #[arg(long)]
     seed: Option<u64>,
-    /// Lines of text instead of a screen
+    /// Lines of text instead of a screen; commands such as next, table, why, quit are read as words
     #[arg(long)]
     plain: bool,
 }
@@ -38,8 +38,12 @@ pub(crate) fn first_lesson(_: &All, out: &mut Out) -> Result<u8, CliError> {
 fn open(name: &str, seed: Option<u64>, plain: bool, out: &mut Out) -> Result<u8, CliError> {
     let l = load_to_run(name)?;
     let ran = run::run(&l, &Options { seed }).map_err(CliError::Unusable)?;
-    let screen = out.is_terminal && io::stdin().is_terminal() && !plain;
-    if !screen {
+    let keyboard = out.is_terminal && io::stdin().is_terminal();
+    if plain || keyboard && is_dumb() {
+        crate::screen::plain(&l, ran, out)?;
+        return Ok(FINE);
+    }
+    if !keyboard {
         print_text(&ran, Detail::Hops, None, out)?;
         return Ok(FINE);
     }
