@@ -71,7 +71,7 @@ fn each_change(
             for key in at.iter() {
                 place = match place {
                     Value::Object(m) => m.get_mut(key).unwrap(),
-                    Value::Array(a) => a.get_mut(key.parse::<usize>().unwrap()).unwrap(),
+                    Value::Array(a) => &mut a[key.parse::<usize>().unwrap()],
                     _ => unreachable!("a path leads through objects and lists"),
                 };
             }

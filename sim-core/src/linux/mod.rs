@@ -13,7 +13,7 @@
 //!            └─ sockets
 //! ```
 //!
-//! The only way to change a [`Config`](config::Config) is an [`Op`](op::Op), which [`apply`](apply::apply) applies. Nothing on this floor knows
+//! The only way to change a [`Config`] is an [`Op`], which [`apply`](fn@apply::apply) applies. Nothing on this floor knows
 //! that time passes: instants are numbers in the state, compared by the floors above.
 
 pub mod apply;

@@ -1,6 +1,6 @@
 //! Opens the terminal interface on a lesson, or on a world that is built by hand: `cargo run -p tui --example demo --
 //! [LESSON] [--plain] [--ascii] [--none|--16|--256] [--light] [--panic]`.
-#![allow(missing_docs, clippy::expect_used, clippy::panic, reason = "an example")]
+#![allow(missing_docs, clippy::expect_used, clippy::panic, clippy::disallowed_methods, reason = "an example; --panic needs a thread")]
 
 mod library;
 mod world;

@@ -1,6 +1,6 @@
 //! The CNI choices of a cluster: what is written under `cni:` in a scenario.
 //!
-//! A choice is one file and one line in [`providers!`]: its parameters with defaults, the conflist it leaves on a node, and
+//! A choice is one file and one line in `providers!`: its parameters with defaults, the conflist it leaves on a node, and
 //! the agents it runs there.
 
 pub mod bridge;

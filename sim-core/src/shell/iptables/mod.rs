@@ -1,4 +1,4 @@
-//! `iptables`, `iptables-save` and `iptables-restore`: text to [`XtOp`] and back, and listings.
+//! `iptables`, `iptables-save` and `iptables-restore`: text to `XtOp` and back, and listings.
 //!
 //! Models: iptables 1.8.9 (nf_tables variant), its wording included.
 //! Simplifies: counters are not kept and print as 0; names of hosts and networks are not looked up.
