@@ -12,7 +12,7 @@ pub fn hop(lesson: &Lesson<'_>, stop: usize) -> Doc {
     let mut line = Line::of(Role::Place, lesson.report.label(hop.netns)).and(Role::Plain, format!(" {}: ", hop.devices()));
     let facts = lesson.report.facts(&hop);
     if facts.is_empty() {
-        line.push(Role::Plain, "passes through");
+        return doc;
     }
     for (i, f) in facts.into_iter().enumerate() {
         line.push(Role::Plain, if i > 0 { "; " } else { "" });
