@@ -292,9 +292,24 @@ fn w2(nodes: u32, pods: u32) -> Engine<NoTrace> {
     b.engine
 }
 
+/// Both, each in a process of its own: what one leaves in the allocator would count for the other.
 fn main() {
-    let quick = std::env::args().any(|a| a == "--quick");
-    let echoes: u32 = if quick { 10_000 } else { 100_000 };
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    let quick = args.iter().any(|a| a == "--quick");
+    match args.iter().find(|a| matches!(a.as_str(), "w1" | "w2")).map(String::as_str) {
+        Some("w1") => print_w1(if quick { 10_000 } else { 100_000 }),
+        Some(_) => print_w2(if quick { 50 } else { 500 }, 30),
+        None => {
+            let me = std::env::current_exe().expect("a path");
+            for which in ["w1", "w2"] {
+                let done = std::process::Command::new(&me).arg(which).args(quick.then_some("--quick")).status().expect("a process");
+                assert!(done.success(), "{which}");
+            }
+        }
+    }
+}
+
+fn print_w1(echoes: u32) {
     println!("W1: {echoes} echoes of 64 bytes, 16 hops each; best of {ROUNDS} rounds, in turns without and with a trace");
     let hops = f64::from(echoes) * 16.0;
     let (mut off, mut on, mut finish) = (f64::MAX, f64::MAX, f64::MAX);
@@ -321,8 +336,9 @@ fn main() {
     println!("  tracing off          {off:8.1} ns per hop (CPU)");
     println!("  every step kept      {on:8.1} ns per hop (CPU), {:.2} times", on / off);
     println!("  made for readers in  {finish:8.1} ns per hop (CPU), when the run is over");
+}
 
-    let (nodes, pods) = if quick { (50, 30) } else { (500, 30) };
+fn print_w2(nodes: u32, pods: u32) {
     println!("W2: {} pods on {nodes} nodes, {pods} each, a route per other node", nodes * pods);
     let (memory, before) = (status_kib("VmRSS:"), cpu_ns());
     let engine = w2(nodes, pods);

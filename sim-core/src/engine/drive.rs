@@ -96,13 +96,16 @@ impl<T: Tracer> Engine<T> {
     /// Turns what a program did into events. Each frame that it sent is handed on, as far as the present instant goes,
     /// before the next: when a process leaves the device's queue the softirqs run (local_bh_enable).
     fn effects_of_process(&mut self, netns: NetnsId, cause: PacketId, flow: FlowId) -> Result<(), Storm> {
-        let all = std::mem::take(&mut self.world.effects.0);
-        let several = all.iter().filter(|e| matches!(e, Effect::Transmit(..))).count() > 1;
-        for effect in all {
+        if self.world.effects.0.iter().filter(|e| matches!(e, Effect::Transmit(..))).count() < 2 {
+            // no frame has one behind it
+            self.effects(netns, cause, flow);
+            return Ok(());
+        }
+        for effect in std::mem::take(&mut self.world.effects.0) {
             let sent = matches!(effect, Effect::Transmit(..));
             self.world.effects.0.push(effect);
             self.effects(netns, cause, flow);
-            if sent && several {
+            if sent {
                 while let Some(what) = self.world.queue.pop_softirq() {
                     if !self.world.guard.count(self.world.now) {
                         return Err(self.world.guard.storm(self.world.now));
