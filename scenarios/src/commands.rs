@@ -85,6 +85,7 @@ pub fn script(text: &str) -> Vec<Scripted> {
                     let byte = |col: usize| text[row..row_end].char_indices().nth(col + shift).map_or(row_end, |(b, _)| row + b);
                     let start = byte(e.col.saturating_sub(1) as usize);
                     let end = byte((e.col.saturating_sub(1) + e.len.max(1)) as usize).max(start);
+                    let (start, end) = quoted(text, row, row_end, &e.message).unwrap_or((start, end));
                     Kind::Wrong(said(&e, start, end))
                 }
             };
@@ -114,6 +115,20 @@ fn line_end(text: &str, from: usize) -> usize {
     if text[from..end].ends_with('\r') { end - 1 } else { end }
 }
 
+/// The word of a line that a message quotes, if it stands there once: a tool names it more exactly than it points at it.
+fn quoted(text: &str, row: usize, end: usize, message: &str) -> Option<(usize, usize)> {
+    let from = message.find('`').or_else(|| message.find('"')).or_else(|| message.find(" '").map(|i| i + 1))? + 1;
+    let word = &message[from..];
+    let word = &word[..word.find(['`', '"', '\''])?];
+    let line = &text[row..end];
+    let mut places = line.match_indices(word).filter(|(i, w)| {
+        let is_end = |c: Option<char>| c.is_none_or(char::is_whitespace);
+        is_end(line[..*i].chars().next_back()) && is_end(line[i + w.len()..].chars().next())
+    });
+    let (at, _) = places.next()?;
+    (!word.is_empty() && places.next().is_none()).then_some((row + at, row + at + word.len()))
+}
+
 fn said(e: &shell::ShellError, start: usize, end: usize) -> Problem {
     let mut p =
         Problem { start, end, what: e.message.trim_end().to_owned(), label: String::new(), help: e.help.clone(), not_yet: e.not_simulated };
@@ -134,6 +149,7 @@ fn said(e: &shell::ShellError, start: usize, end: usize) -> Problem {
         p.label = p.help.take().unwrap_or_default();
     }
     if p.not_yet {
+        p.label = String::new();
         p.what = p.what.replace("not simulated: ", "").replace("packetwalk: ", "");
     }
     p

@@ -36,6 +36,7 @@ const KINDS: &[KindInfo] = &[
     KindInfo { name: "fdb_lookup", noun: "an FDB lookup step", fields: &["row", "verdict"] },
     KindInfo { name: "ttl_decrement", noun: "a TTL step", fields: &["changed"] },
     KindInfo { name: "fragment", noun: "a fragmentation step", fields: &["verdict"] },
+    KindInfo { name: "defrag", noun: "a defragmentation step", fields: &["verdict"] },
     KindInfo { name: "icmp_error", noun: "an ICMP error step", fields: &["verdict", "reason"] },
     KindInfo { name: "arp_input", noun: "an ARP input step", fields: &["verdict"] },
     KindInfo { name: "timer", noun: "a timer step", fields: &["verdict"] },
@@ -93,39 +94,11 @@ const PROTOCOLS: &[&str] = &["ICMP", "TCP", "UDP", "ARP", "ICMPv6", "SCTP"];
 
 /// Header fields by the names of the trace document.
 pub const HEADER_FIELDS: &[&str] = &[
-    "eth.dst",
-    "eth.src",
-    "eth.type",
-    "ipv4.src",
-    "ipv4.dst",
-    "ipv4.ttl",
-    "ipv4.proto",
-    "ipv4.id",
-    "ipv4.tos",
-    "ipv4.df",
-    "ipv4.checksum",
-    "ipv4.total_length",
-    "tcp.sport",
-    "tcp.dport",
-    "tcp.seq",
-    "tcp.ack",
-    "tcp.flags",
-    "tcp.window",
-    "tcp.checksum",
-    "udp.sport",
-    "udp.dport",
-    "udp.length",
-    "udp.checksum",
-    "icmp.type",
-    "icmp.code",
-    "icmp.id",
-    "icmp.seq",
-    "icmp.checksum",
-    "arp.op",
-    "arp.sender_mac",
-    "arp.sender_ip",
-    "arp.target_mac",
-    "arp.target_ip",
+    "eth.dst", "eth.src", "eth.type", "arp.op", "arp.sender_mac", "arp.sender", "arp.target_mac", "arp.target", "ipv4.src", "ipv4.dst",
+    "ipv4.ttl", "ipv4.id", "ipv4.df", "ipv4.mf", "ipv4.offset", "ipv4.tos", "ipv4.len", "ipv4.protocol", "ipv4.checksum", "tcp.sport",
+    "tcp.dport", "tcp.seq", "tcp.ack", "tcp.flags", "tcp.window", "tcp.urgent", "tcp.mss", "tcp.wscale", "tcp.options", "tcp.checksum",
+    "tcp.len", "udp.sport", "udp.dport", "udp.len", "udp.checksum", "icmp.type", "icmp.code", "icmp.id", "icmp.seq", "icmp.mtu",
+    "icmp.gateway", "icmp.checksum",
 ];
 
 /// Fields that a story's text may show beside header fields.
@@ -333,4 +306,43 @@ fn placeholders(s: &mut Subject<'_>, span: Span, text: &str) {
 fn mark(literal: Span, from: usize, to: usize) -> Span {
     use super::commands::INSIDE;
     Span::new(literal.start + INSIDE * (from + 1), literal.start + INSIDE * (to + 1))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use super::{HEADER_FIELDS, HOOKS, KINDS, LATER_KINDS};
+    use sim_core::report::{Kind, Report};
+
+    #[test]
+    fn the_kinds_are_those_of_the_trace() {
+        let mut known: Vec<String> = KINDS.iter().map(|k| k.name.replace('_', "-")).filter(|k| !LATER_KINDS.contains(&&*k.replace('-', "_"))).collect();
+        let mut made: Vec<String> = Kind::ALL.iter().map(|k| k.name().to_owned()).collect();
+        known.sort();
+        made.sort();
+        assert_eq!(known, made);
+    }
+
+    #[test]
+    fn header_fields_and_hooks_are_those_of_traces() {
+        let mut unseen: Vec<&str> = Vec::new();
+        let mut seen = std::collections::BTreeSet::new();
+        let mut hooks = std::collections::BTreeSet::new();
+        for id in ["pod-to-internet", "docker-publish"] {
+            let l = crate::load::by_name(id).unwrap();
+            let ran = crate::assemble::run::run(&l, &Default::default()).unwrap();
+            let report = Report::new(&ran.run);
+            for step in report.steps() {
+                for layer in &step.headers {
+                    seen.extend(layer.fields.iter().map(|(n, _)| format!("{}.{n}", layer.name)));
+                }
+                hooks.extend(step.evidence("hook").map(ToString::to_string));
+            }
+        }
+        // what these lessons have no packets of
+        let rare = ["udp.sport", "udp.dport", "udp.len", "udp.checksum", "icmp.mtu", "icmp.gateway", "tcp.urgent", "tcp.len"];
+        unseen.extend(HEADER_FIELDS.iter().filter(|f| !seen.contains(**f) && !rare.contains(f)));
+        assert!(unseen.is_empty(), "{unseen:?} of {seen:?}");
+        assert!(hooks.iter().all(|h| HOOKS.contains(&h.to_uppercase().as_str())), "{hooks:?}");
+    }
 }

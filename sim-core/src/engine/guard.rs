@@ -43,11 +43,18 @@ pub struct Guard {
     in_run: u64,
     /// Events that the run may take; 0 for the default.
     pub allowed: u64,
+    /// Events that one instant may take; 0 for the default.
+    pub per_instant: u64,
     crossings: Vec<Crossing>,
     next: usize,
 }
 
 impl Guard {
+    #[inline]
+    fn instant_limit(&self) -> u64 {
+        if self.per_instant == 0 { PER_INSTANT } else { self.per_instant }
+    }
+
     /// Counts an event; false when the budget is spent.
     #[inline]
     pub fn count(&mut self, now: Time) -> bool {
@@ -59,14 +66,14 @@ impl Guard {
         }
         self.in_run += 1;
         let allowed = if self.allowed == 0 { PER_RUN } else { self.allowed };
-        self.at_instant <= PER_INSTANT && self.in_run <= allowed
+        self.at_instant <= self.instant_limit() && self.in_run <= allowed
     }
 
     /// Whether crossings are worth remembering: something unusual is going on.
     #[inline]
     pub fn watching(&self) -> bool {
         let allowed = if self.allowed == 0 { PER_RUN } else { self.allowed };
-        self.at_instant + REMEMBERED as u64 > PER_INSTANT || self.in_run + REMEMBERED as u64 > allowed
+        self.at_instant + REMEMBERED as u64 > self.instant_limit() || self.in_run + REMEMBERED as u64 > allowed
     }
 
     /// Remembers a crossing.
