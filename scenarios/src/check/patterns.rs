@@ -94,11 +94,48 @@ const PROTOCOLS: &[&str] = &["ICMP", "TCP", "UDP", "ARP", "ICMPv6", "SCTP"];
 
 /// Header fields by the names of the trace document.
 pub const HEADER_FIELDS: &[&str] = &[
-    "eth.dst", "eth.src", "eth.type", "arp.op", "arp.sender_mac", "arp.sender", "arp.target_mac", "arp.target", "ipv4.src", "ipv4.dst",
-    "ipv4.ttl", "ipv4.id", "ipv4.df", "ipv4.mf", "ipv4.offset", "ipv4.tos", "ipv4.len", "ipv4.protocol", "ipv4.checksum", "tcp.sport",
-    "tcp.dport", "tcp.seq", "tcp.ack", "tcp.flags", "tcp.window", "tcp.urgent", "tcp.mss", "tcp.wscale", "tcp.options", "tcp.checksum",
-    "tcp.len", "udp.sport", "udp.dport", "udp.len", "udp.checksum", "icmp.type", "icmp.code", "icmp.id", "icmp.seq", "icmp.mtu",
-    "icmp.gateway", "icmp.checksum",
+    "eth.dst",
+    "eth.src",
+    "eth.type",
+    "arp.op",
+    "arp.sender_mac",
+    "arp.sender",
+    "arp.target_mac",
+    "arp.target",
+    "ipv4.src",
+    "ipv4.dst",
+    "ipv4.ttl",
+    "ipv4.id",
+    "ipv4.df",
+    "ipv4.mf",
+    "ipv4.offset",
+    "ipv4.tos",
+    "ipv4.len",
+    "ipv4.protocol",
+    "ipv4.checksum",
+    "tcp.sport",
+    "tcp.dport",
+    "tcp.seq",
+    "tcp.ack",
+    "tcp.flags",
+    "tcp.window",
+    "tcp.urgent",
+    "tcp.mss",
+    "tcp.wscale",
+    "tcp.options",
+    "tcp.checksum",
+    "tcp.len",
+    "udp.sport",
+    "udp.dport",
+    "udp.len",
+    "udp.checksum",
+    "icmp.type",
+    "icmp.code",
+    "icmp.id",
+    "icmp.seq",
+    "icmp.mtu",
+    "icmp.gateway",
+    "icmp.checksum",
 ];
 
 /// Fields that a story's text may show beside header fields.
@@ -316,7 +353,8 @@ mod tests {
 
     #[test]
     fn the_kinds_are_those_of_the_trace() {
-        let mut known: Vec<String> = KINDS.iter().map(|k| k.name.replace('_', "-")).filter(|k| !LATER_KINDS.contains(&&*k.replace('-', "_"))).collect();
+        let mut known: Vec<String> =
+            KINDS.iter().map(|k| k.name.replace('_', "-")).filter(|k| !LATER_KINDS.contains(&&*k.replace('-', "_"))).collect();
         let mut made: Vec<String> = Kind::ALL.iter().map(|k| k.name().to_owned()).collect();
         known.sort();
         made.sort();
