@@ -10,7 +10,7 @@ use crate::linux::device::Scope;
 use crate::linux::fib::{NextHop, Route, RouteType};
 use crate::linux::skb::Skb;
 use crate::linux::{Errno, IfIndex, RowId};
-use crate::packet::Ipv4Addr;
+use crate::packet::{Ipv4Addr, Net};
 use crate::trace::evidence::Addr32;
 use crate::trace::{DropReason, Evidence, Tracer};
 
@@ -112,7 +112,8 @@ pub fn select_addr(config: &Config, dev: IfIndex, dst: Ipv4Addr, scope: Scope) -
 impl<T: Tracer> Walk<'_, T> {
     #[inline]
     fn route_step(&mut self, skb: Option<&Skb>, dev: IfIndex, input: bool, found: Option<&Found>, dst: Ipv4Addr, src: Ipv4Addr) {
-        if !T::ON {
+        // an ARP request is held against the routes too; what came of it is told by its own step
+        if !T::ON || skb.is_some_and(|s| matches!(s.frame.net, Net::Arp(_))) {
             return;
         }
         let evidence = Evidence::RouteLookup {

@@ -283,15 +283,15 @@ fn the_same_run_gives_the_same_bytes() {
 fn at_steps_a_route_says_why_it_won() {
     let steps = text(&pings(), Detail::Steps, Some("ping"));
     insta::assert_snapshot!(excerpt(&steps, "takes 10.244.1.0/24 via", 9), @r#"
-    33 route      10.244.1.3 takes 10.244.1.0/24 via 10.168.0.3 dev eth0
+    32 route      10.244.1.3 takes 10.244.1.0/24 via 10.168.0.3 dev eth0
                   Longest prefix: /24 holds 10.244.1.3 more closely than
                   default (/0).
                   The next hop is the gateway 10.168.0.3, a neighbour on eth0.
-    34 ip         ttl 64 -> 63
+    33 ip         ttl 64 -> 63
                   Each router takes one off, so that a packet cannot go round
                   for ever.
-    35 netfilter  FORWARD from cni0 to eth0: no rules here
-    36 netfilter  POSTROUTING from cni0 to eth0: no rules here
+    34 netfilter  FORWARD from cni0 to eth0: no rules here
+    35 netfilter  POSTROUTING from cni0 to eth0: no rules here
     "#);
 }
 
@@ -299,7 +299,7 @@ fn at_steps_a_route_says_why_it_won() {
 fn at_all_rows_that_lost_stand_with_field_wanted_and_seen() {
     let all = text(&filtered(), Detail::All, Some("dropped"));
     insta::assert_snapshot!(excerpt(&all, "filter FORWARD rule 2", 8), @r#"
-    39 netfilter  filter FORWARD rule 2: -A FORWARD -i cni0 -p icmp -j DROP
+    38 netfilter  filter FORWARD rule 2: -A FORWARD -i cni0 -p icmp -j DROP
                   Matched, and it decides: the packet ends here.
                  > -A FORWARD -i cni0 -p icmp -j DROP
                      from kube-proxy: iptables -A FORWARD -i cni0 -p icmp -j
@@ -310,7 +310,7 @@ fn at_all_rows_that_lost_stand_with_field_wanted_and_seen() {
     "#);
     let all = text(&pings(), Detail::All, Some("ping"));
     insta::assert_snapshot!(excerpt(&all, "takes 10.244.1.0/24 via", 26), @r#"
-    33 route      10.244.1.3 takes 10.244.1.0/24 via 10.168.0.3 dev eth0
+    32 route      10.244.1.3 takes 10.244.1.0/24 via 10.168.0.3 dev eth0
                   Longest prefix: /24 holds 10.244.1.3 more closely than
                   default (/0).
                   The next hop is the gateway 10.168.0.3, a neighbour on eth0.
