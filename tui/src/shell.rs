@@ -25,6 +25,8 @@ use ratatui::layout::Rect;
 use std::io::{self, Stdout, Write, stdout};
 use std::sync::Once;
 use std::sync::atomic::{AtomicBool, Ordering};
+#[cfg(unix)]
+use std::time::Duration;
 
 /// Whether the terminal is ours at the moment.
 static TAKEN: AtomicBool = AtomicBool::new(false);
@@ -92,6 +94,20 @@ fn install() {
     });
 }
 
+/// Restores the terminal, but gives up after that time: when the terminal itself has gone (SIGHUP), the main thread sits
+/// in a read that neither ends nor lets go of the reader's lock, and waiting for it would keep the process alive.
+#[cfg(unix)]
+fn restore_within(limit: Duration) {
+    let (done, waited) = std::sync::mpsc::channel();
+    let work = move || {
+        restore();
+        let _ = done.send(());
+    };
+    if std::thread::Builder::new().name("restore".to_owned()).spawn(work).is_ok() {
+        let _ = waited.recv_timeout(limit);
+    }
+}
+
 #[cfg(unix)]
 fn signals() {
     use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
@@ -99,7 +115,7 @@ fn signals() {
     let Ok(mut signals) = Signals::new([SIGTERM, SIGHUP, SIGINT]) else { return };
     let wait = move || {
         for signal in signals.forever() {
-            restore();
+            restore_within(Duration::from_millis(200));
             // ends the process as the signal would have done, so that a parent sees why
             let _ = signal_hook::low_level::emulate_default_handler(signal);
         }
