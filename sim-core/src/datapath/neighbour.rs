@@ -19,7 +19,6 @@ use crate::packet::{Arp, ArpOp, Ethernet, Ipv4Addr, Mac, Net};
 use crate::trace::delta::StateDelta;
 use crate::trace::evidence::{Addr32, NeighAction, TimerKind};
 use crate::trace::{Change, DropReason, Evidence, Step, Tracer};
-use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -69,21 +68,7 @@ impl<T: Tracer> Walk<'_, T> {
         }
         let params = device.neigh.clone();
         if self.ns.neigh.get(dev, next_hop).is_none() {
-            self.ns.neigh.insert(Neighbour {
-                dev,
-                addr: next_hop,
-                mac: Mac::ZERO,
-                state: NudState::None,
-                updated: now,
-                confirmed: Time::ZERO,
-                used: now,
-                probes: 0,
-                queue: VecDeque::new(),
-                queue_bytes: 0,
-                timer: Time::NEVER,
-                cached: false,
-                source: Source::Kernel,
-            });
+            self.ns.neigh.insert(Neighbour::new(dev, next_hop, now, Source::Kernel));
         }
         let Some(n) = self.ns.neigh.get_mut(dev, next_hop) else { return };
         n.used = now;
@@ -341,21 +326,7 @@ impl<T: Tracer> Walk<'_, T> {
         let entry = match self.ns.neigh.get_mut(dev, addr) {
             Some(n) => n,
             None => {
-                self.ns.neigh.insert(Neighbour {
-                    dev,
-                    addr,
-                    mac: Mac::ZERO,
-                    state: NudState::None,
-                    updated: now,
-                    confirmed: Time::ZERO,
-                    used: now,
-                    probes: 0,
-                    queue: VecDeque::new(),
-                    queue_bytes: 0,
-                    timer: Time::NEVER,
-                    cached: false,
-                    source,
-                });
+                self.ns.neigh.insert(Neighbour::new(dev, addr, now, source));
                 match self.ns.neigh.get_mut(dev, addr) {
                     Some(n) => n,
                     None => return,

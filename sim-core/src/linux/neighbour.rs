@@ -103,6 +103,27 @@ pub struct Neighbour<A> {
     pub source: Source,
 }
 
+impl<A> Neighbour<A> {
+    /// A new entry in state NONE: no hardware address, nothing queued, no timer, never confirmed.
+    pub fn new(dev: IfIndex, addr: A, now: Time, source: Source) -> Self {
+        Neighbour {
+            dev,
+            addr,
+            mac: Mac::ZERO,
+            state: NudState::None,
+            updated: now,
+            confirmed: Time::ZERO,
+            used: now,
+            probes: 0,
+            queue: VecDeque::new(),
+            queue_bytes: 0,
+            timer: Time::NEVER,
+            cached: false,
+            source,
+        }
+    }
+}
+
 /// The neighbour cache of a namespace for one family.
 #[derive(Clone, Debug)]
 pub struct Neighbours<A> {

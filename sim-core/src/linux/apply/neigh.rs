@@ -13,7 +13,6 @@ use crate::linux::op::NeighOp;
 use crate::linux::op::neigh::NeighVerb;
 use crate::linux::time::Time;
 use crate::packet::{Ipv4Addr, Mac};
-use std::collections::VecDeque;
 use std::time::Duration;
 
 pub(super) fn apply(ns: &mut Netns, op: &NeighOp, at: Time, source: Source, requests: &mut Requests) -> Result<(), OpError> {
@@ -82,21 +81,7 @@ fn set(
         }
         return Err(OpError::ext(Errno::EINVAL, "No link layer address given"));
     }
-    let mut n = old.unwrap_or(Neighbour {
-        dev: index,
-        addr,
-        mac: Mac::ZERO,
-        state: NudState::None,
-        updated: at,
-        confirmed: at,
-        used: at,
-        probes: 0,
-        queue: VecDeque::new(),
-        queue_bytes: 0,
-        timer: Time::NEVER,
-        cached: false,
-        source,
-    });
+    let mut n = old.unwrap_or_else(|| Neighbour { confirmed: at, ..Neighbour::new(index, addr, at, source) });
     n.mac = mac.unwrap_or(n.mac);
     n.state = state;
     n.updated = at;
