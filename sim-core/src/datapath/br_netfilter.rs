@@ -14,7 +14,7 @@ use super::route::Dst;
 use super::walk::Walk;
 use crate::linux::IfIndex;
 use crate::linux::fib::RouteType;
-use crate::linux::netfilter::{Hook, NfFamily};
+use crate::linux::netfilter::{Hook, HookFn, NfFamily};
 use crate::linux::skb::{NfBridge, PktType, Skb};
 use crate::packet::{Ipv4Addr, Net};
 use crate::trace::{Change, DropReason, Evidence, Tracer};
@@ -32,6 +32,19 @@ impl<T: Tracer> Walk<'_, T> {
                 Evidence::Hook { family: NfFamily::Bridge, hook, iif: iif.0 as u16, oif: oif.0 as u16, after, ct, mark },
             );
         }
+        let mut skb = skb;
+        let mut i = 0;
+        while let Some(entry) = self.ns.config.hooks.at(NfFamily::Bridge, hook).get(i).copied() {
+            i += 1;
+            if entry.func == HookFn::BrNetfilter {
+                skb = self.br_nf(skb, hook, iif, oif)?;
+            }
+        }
+        Some(skb)
+    }
+
+    /// The function of br_netfilter at a hook.
+    fn br_nf(&mut self, skb: Box<Skb>, hook: Hook, iif: IfIndex, oif: IfIndex) -> Option<Box<Skb>> {
         if !matches!(skb.frame.net, Net::Ipv4(_)) {
             return Some(skb);
         }
@@ -63,8 +76,9 @@ impl<T: Tracer> Walk<'_, T> {
             ..NfBridge::default()
         }));
         let state = HookState { hook: Hook::Prerouting, iif: bridge, oif: IfIndex::NONE };
-        if self.nf_hook(&mut skb, &state, None) != NfVerdict::Accept {
-            self.drop_skb(skb, bridge, DropReason::NetfilterDrop);
+        let verdict = self.nf_hook(&mut skb, &state, None);
+        if verdict != NfVerdict::Accept {
+            self.hook_ended(skb, bridge, verdict);
             return None;
         }
         if let Some(b) = &mut skb.bridge {
@@ -160,8 +174,9 @@ impl<T: Tracer> Walk<'_, T> {
             skb.pkt_type = PktType::Host;
         }
         let state = HookState { hook: Hook::Forward, iif: bin, oif: bout };
-        if self.nf_hook(&mut skb, &state, None) != NfVerdict::Accept {
-            self.drop_skb(skb, bin, DropReason::NetfilterDrop);
+        let verdict = self.nf_hook(&mut skb, &state, None);
+        if verdict != NfVerdict::Accept {
+            self.hook_ended(skb, bin, verdict);
             return None;
         }
         skb.pkt_type = kept;
@@ -175,8 +190,9 @@ impl<T: Tracer> Walk<'_, T> {
         }
         let out = self.master_of(oif);
         let state = HookState { hook: Hook::Postrouting, iif: IfIndex::NONE, oif: out };
-        if self.nf_hook(&mut skb, &state, None) != NfVerdict::Accept {
-            self.drop_skb(skb, out, DropReason::NetfilterDrop);
+        let verdict = self.nf_hook(&mut skb, &state, None);
+        if verdict != NfVerdict::Accept {
+            self.hook_ended(skb, out, verdict);
             return None;
         }
         Some(skb)

@@ -49,8 +49,9 @@ impl<T: Tracer> Walk<'_, T> {
             self.ip_rt_send_redirect(&skb, iif, dst);
         }
         let state = HookState { hook: Hook::Forward, iif, oif: dst.oif };
-        if self.nf_hook(&mut skb, &state, None) != NfVerdict::Accept {
-            return self.drop_skb(skb, iif, DropReason::NetfilterDrop);
+        let verdict = self.nf_hook(&mut skb, &state, None);
+        if verdict != NfVerdict::Accept {
+            return self.hook_ended(skb, iif, verdict);
         }
         skb.forwarded = true;
         self.ip_output(skb, iif, dst);

@@ -5,9 +5,9 @@
 //! Simplifies: no limit on the memory that fragments take.
 
 use super::walk::{Timer, Walk};
-use crate::linux::IfIndex;
 use crate::linux::fragment::{FragmentKey, FragmentQueue};
 use crate::linux::skb::Skb;
+use crate::linux::{IfIndex, PacketId, VersionId};
 use crate::packet::{Body, Ipv4Addr, Ipv4Packet, Net};
 use crate::trace::{DropReason, Evidence, Tracer};
 use std::time::Duration;
@@ -61,6 +61,7 @@ impl<T: Tracer> Walk<'_, T> {
         let at = queue.parts.iter().position(|q| part_of(q).is_some_and(|(a, _, _)| a > from)).unwrap_or(queue.parts.len());
         self.step(&skb, dev, Evidence::Defrag { offset: u16::try_from(from).unwrap_or(u16::MAX), parts: 0 });
         let queue = self.ns.fragments.queues.get_mut(&key)?;
+        let arrived = (skb.id, skb.origin, skb.version);
         queue.parts.insert(at, skb);
         let complete =
             queue.total.is_some_and(|t| queue.parts.iter().filter_map(|q| part_of(q)).map(|(a, b, _)| b - a).sum::<usize>() == t);
@@ -68,11 +69,12 @@ impl<T: Tracer> Walk<'_, T> {
             return None;
         }
         let queue = self.ns.fragments.queues.remove(&key)?;
-        self.reassemble(queue, dev)
+        self.reassemble(queue, dev, arrived)
     }
 
-    /// Puts a complete set together: the first fragment becomes the whole (ip_frag_reasm).
-    fn reassemble(&mut self, queue: FragmentQueue, dev: IfIndex) -> Option<Box<Skb>> {
+    /// Puts a complete set together: the fragment that came last goes on with the first one's header and all their data
+    /// (ip_frag_reasm, skb_morph).
+    fn reassemble(&mut self, queue: FragmentQueue, dev: IfIndex, arrived: (PacketId, PacketId, VersionId)) -> Option<Box<Skb>> {
         let mut bytes = Vec::with_capacity(queue.total.unwrap_or(0));
         let mut parts = queue.parts.into_iter();
         let mut whole = parts.next()?;
@@ -91,6 +93,7 @@ impl<T: Tracer> Walk<'_, T> {
         let packet = Ipv4Packet::decode(&loose.encode()).unwrap_or(loose);
         whole.frame.net = Net::Ipv4(packet);
         whole.frag_max = queue.largest;
+        (whole.id, whole.origin, whole.version) = arrived;
         self.rewritten(&mut whole);
         let last = parts.len() as u16 + 1;
         self.step(&whole, dev, Evidence::Defrag { offset: 0, parts: last });

@@ -33,15 +33,9 @@ impl<T: Tracer> Walk<'_, T> {
         let prerouted = skb.bridge.take().is_some_and(|b| b.prerouted);
         if !prerouted {
             let state = HookState { hook: Hook::Prerouting, iif: dev, oif: IfIndex::NONE };
-            if self.ns.config.xt.needs_conntrack() {
-                // nf_defrag_ipv4: conntrack and all behind it see whole packets
-                match self.ip_defrag(skb, dev, true) {
-                    Some(whole) => skb = whole,
-                    None => return,
-                }
-            }
-            if self.nf_hook(&mut skb, &state, None) != NfVerdict::Accept {
-                return self.drop_skb(skb, dev, DropReason::NetfilterDrop);
+            let verdict = self.nf_hook(&mut skb, &state, None);
+            if verdict != NfVerdict::Accept {
+                return self.hook_ended(skb, dev, verdict);
             }
         }
         self.ip_rcv_finish(skb, dev);
@@ -105,8 +99,9 @@ impl<T: Tracer> Walk<'_, T> {
     fn ip_local_deliver(&mut self, skb: Box<Skb>, dev: IfIndex, kind: RouteType) {
         let Some(mut skb) = self.ip_defrag(skb, dev, false) else { return };
         let state = HookState { hook: Hook::Input, iif: dev, oif: IfIndex::NONE };
-        if self.nf_hook(&mut skb, &state, None) != NfVerdict::Accept {
-            return self.drop_skb(skb, dev, DropReason::NetfilterDrop);
+        let verdict = self.nf_hook(&mut skb, &state, None);
+        if verdict != NfVerdict::Accept {
+            return self.hook_ended(skb, dev, verdict);
         }
         self.cause = skb.id;
         self.flow = skb.flow;

@@ -1,28 +1,21 @@
-//! The hooks of the ip family: which functions look at a packet, in which order.
+//! The hooks of the ip families: each function that stands there looks at the packet, in order.
 //!
-//! Models: net/netfilter/core.c nf_hook_slow, with the priorities of include/uapi/linux/netfilter_ipv4.h:
-//! raw -300, conntrack -200, mangle -150, NAT of destinations -100, filter 0, security 50, NAT of sources 100, confirm last.
-//!
-//! ```text
-//!  PREROUTING   raw  conntrack  mangle  nat
-//!  INPUT                        mangle       filter  security  nat  confirm
-//!  FORWARD                      mangle       filter  security
-//!  OUTPUT       raw  conntrack  mangle  nat  filter  security
-//!  POSTROUTING                  mangle  nat  confirm
-//! ```
+//! Models: net/netfilter/core.c nf_hook_slow; net/ipv4/netfilter/iptable_mangle.c ipt_mangle_out and net/netfilter/nft_chain_route.c
+//! (a packet of this host is routed again when what its route depends on changed); net/netfilter/nf_nat_proto.c nf_nat_ipv4_local_fn.
+//! Which functions there are, and their order, is [`crate::linux::netfilter::hooks`].
 
 use super::conntrack::{nf_conntrack_confirm, nf_conntrack_in};
 use super::hook::{HookState, NfVerdict};
 use super::ipt_do_table::ipt_do_table;
-use super::nat::nf_nat_inet_fn;
+use super::nat::{manip_of, nf_nat_inet_fn};
 use super::route::Dst;
 use super::walk::Walk;
 use crate::linux::IfIndex;
-use crate::linux::netfilter::{Hook, NfFamily, TableKind};
+use crate::linux::netfilter::{Hook, HookFn, NfFamily, TableKind};
 use crate::linux::skb::Skb;
-use crate::packet::Ipv4Addr;
+use crate::packet::{Ipv4Addr, Net};
 use crate::trace::evidence::CtCode;
-use crate::trace::{Evidence, Tracer};
+use crate::trace::{DropReason, Evidence, Tracer};
 
 /// What a change of must make the kernel look up the route of an outgoing packet again.
 #[derive(PartialEq, Eq, Clone, Copy)]
@@ -39,13 +32,20 @@ fn route_key(skb: &Skb) -> RouteKey {
     RouteKey { src, dst, tos, mark: skb.mark }
 }
 
+/// The family whose hooks a packet passes.
+#[inline]
+fn family_of(skb: &Skb) -> NfFamily {
+    if matches!(skb.frame.net, Net::Ipv6(_)) { NfFamily::Ip6 } else { NfFamily::Ip }
+}
+
 impl<T: Tracer> Walk<'_, T> {
     /// Passes a packet through a hook. In OUTPUT `dst` is its route, looked up again when a function changed what it depends on.
     ///
-    /// A verdict other than Accept means that the packet does not go on; the caller lets go of it.
+    /// After Drop the packet is the caller's to let go of ([`Walk::hook_ended`]). After Stolen a function has taken it, and what is
+    /// left in `skb` is an empty one.
     pub fn nf_hook(&mut self, skb: &mut Box<Skb>, state: &HookState, dst: Option<&mut Dst>) -> NfVerdict {
-        let xt = &self.ns.config.xt;
-        let idle = xt.is_empty();
+        let family = family_of(skb);
+        let idle = self.ns.config.hooks.at(family, state.hook).is_empty();
         if idle && !T::ON {
             return NfVerdict::Accept;
         }
@@ -53,112 +53,130 @@ impl<T: Tracer> Walk<'_, T> {
             let dev = if state.iif.is_some() { state.iif } else { state.oif };
             let ct = self.ct_code(skb);
             let after = if idle { skb.version } else { crate::linux::VersionId::NONE };
-            let evidence = Evidence::Hook {
-                family: NfFamily::Ip,
-                hook: state.hook,
-                iif: state.iif.0 as u16,
-                oif: state.oif.0 as u16,
-                after,
-                ct,
-                mark: skb.mark,
-            };
-            Some(self.step(skb, dev, evidence))
+            let (iif, oif) = (state.iif.0 as u16, state.oif.0 as u16);
+            Some(self.step(skb, dev, Evidence::Hook { family, hook: state.hook, iif, oif, after, ct, mark: skb.mark }))
         } else {
             None
         };
         if idle {
             return NfVerdict::Accept;
         }
-        let verdict = self.nf_hook_functions(skb, state, dst);
-        let mut ended = verdict;
-        if let Some(step) = step
-            && verdict == NfVerdict::Accept
-        {
+        self.hook_functions(skb, state, dst, family, step)
+    }
+
+    /// Lets go of a packet that did not come out of a hook.
+    pub(super) fn hook_ended(&mut self, skb: Box<Skb>, dev: IfIndex, verdict: NfVerdict) {
+        if verdict != NfVerdict::Stolen {
+            self.drop_skb(skb, dev, DropReason::NetfilterDrop);
+        }
+    }
+
+    fn hook_functions(
+        &mut self,
+        skb: &mut Box<Skb>,
+        state: &HookState,
+        mut dst: Option<&mut Dst>,
+        family: NfFamily,
+        step: Option<crate::trace::StepId>,
+    ) -> NfVerdict {
+        let mut told = step.is_none();
+        let mut i = 0;
+        // nothing that stands at a hook changes what stands there
+        while let Some(entry) = self.ns.config.hooks.at(family, state.hook).get(i).copied() {
+            i += 1;
+            if entry.func == HookFn::Confirm && !told {
+                told = true;
+                self.hook_left(skb, step);
+            }
+            let verdict = self.hook_function(skb, state, dst.as_deref_mut(), family, entry.func);
+            if verdict != NfVerdict::Accept {
+                return verdict;
+            }
+        }
+        if !told {
+            self.hook_left(skb, step);
+        }
+        NfVerdict::Accept
+    }
+
+    /// Tells what the packet is when all rules have seen it.
+    fn hook_left(&mut self, skb: &Skb, step: Option<crate::trace::StepId>) {
+        if let Some(step) = step {
             let ct = self.ct_code(skb);
             self.trace.hook_left(step, skb.version, ct);
         }
-        if verdict == NfVerdict::Accept && matches!(state.hook, Hook::Input | Hook::Postrouting) && skb.ct.is_some() {
-            ended = nf_conntrack_confirm(self, skb, state);
-        }
-        ended
     }
 
-    fn nf_hook_functions(&mut self, skb: &mut Box<Skb>, state: &HookState, mut dst: Option<&mut Dst>) -> NfVerdict {
-        let tracks = self.ns.config.xt.needs_conntrack();
-        // NAT looks at packets at all four of its hooks as soon as the table is there, and not before
-        let nats = tracks && self.ns.config.xt.table(TableKind::Nat).is_some();
-        macro_rules! ask {
-            ($e:expr) => {
-                match $e {
-                    NfVerdict::Accept => {}
-                    other => return other,
+    /// One function of a hook. Its verdict is never Repeat.
+    fn hook_function(&mut self, skb: &mut Box<Skb>, state: &HookState, dst: Option<&mut Dst>, family: NfFamily, func: HookFn) -> NfVerdict {
+        match func {
+            HookFn::Defrag => self.nf_defrag(skb, state),
+            HookFn::Conntrack => self.conntrack(skb, state),
+            HookFn::Confirm => match skb.ct {
+                Some(_) => nf_conntrack_confirm(self, skb, state),
+                None => NfVerdict::Accept,
+            },
+            HookFn::Nat => {
+                let before = route_key(skb).dst;
+                let verdict = nf_nat_inet_fn(self, skb, state, |w, skb| w.nat_chains(skb, state, family));
+                if verdict == NfVerdict::Accept && state.hook == Hook::Output && route_key(skb).dst != before {
+                    return self.ip_route_me_harder(skb, dst);
                 }
-            };
-        }
-        match state.hook {
-            Hook::Prerouting => {
-                ask!(self.table(skb, TableKind::Raw, state));
-                if tracks {
-                    ask!(self.conntrack(skb, state));
-                }
-                ask!(self.table(skb, TableKind::Mangle, state));
-                if nats {
-                    ask!(nf_nat_inet_fn(self, skb, state, |w, skb| w.table(skb, TableKind::Nat, state)));
-                }
+                verdict
             }
-            Hook::Input => {
-                ask!(self.table(skb, TableKind::Mangle, state));
-                ask!(self.table(skb, TableKind::Filter, state));
-                ask!(self.table(skb, TableKind::Security, state));
-                if nats {
-                    ask!(nf_nat_inet_fn(self, skb, state, |w, skb| w.table(skb, TableKind::Nat, state)));
-                }
-            }
-            Hook::Forward => {
-                ask!(self.table(skb, TableKind::Mangle, state));
-                ask!(self.table(skb, TableKind::Filter, state));
-                ask!(self.table(skb, TableKind::Security, state));
-            }
-            Hook::Output => {
-                ask!(self.table(skb, TableKind::Raw, state));
-                if tracks {
-                    ask!(self.conntrack(skb, state));
-                }
+            HookFn::Xt(TableKind::Mangle) if state.hook == Hook::Output => {
                 let before = route_key(skb);
-                ask!(self.table(skb, TableKind::Mangle, state));
-                if route_key(skb) != before {
-                    ask!(self.ip_route_me_harder(skb, dst.as_deref_mut()));
+                let verdict = ipt_do_table(self, skb, TableKind::Mangle, state);
+                if verdict == NfVerdict::Accept && route_key(skb) != before {
+                    return self.ip_route_me_harder(skb, dst);
                 }
-                if nats {
-                    let before = route_key(skb).dst;
-                    ask!(nf_nat_inet_fn(self, skb, state, |w, skb| w.table(skb, TableKind::Nat, state)));
-                    if route_key(skb).dst != before {
-                        ask!(self.ip_route_me_harder(skb, dst));
-                    }
-                }
-                ask!(self.table(skb, TableKind::Filter, state));
-                ask!(self.table(skb, TableKind::Security, state));
+                verdict
             }
-            Hook::Postrouting => {
-                ask!(self.table(skb, TableKind::Mangle, state));
-                if nats {
-                    ask!(nf_nat_inet_fn(self, skb, state, |w, skb| w.table(skb, TableKind::Nat, state)));
-                }
+            HookFn::Xt(table) => ipt_do_table(self, skb, table, state),
+            HookFn::Nft(_) | HookFn::IpvsOut(_) | HookFn::IpvsIn | HookFn::BrNetfilter => NfVerdict::Accept,
+        }
+    }
+
+    /// Asks the chains of type nat, until one has decided (nf_nat_inet_fn).
+    fn nat_chains(&mut self, skb: &mut Skb, state: &HookState, family: NfFamily) -> NfVerdict {
+        let mut i = 0;
+        while let Some(entry) = self.ns.config.hooks.nat(family, state.hook).get(i).copied() {
+            i += 1;
+            let verdict = match entry.func {
+                HookFn::Xt(table) => ipt_do_table(self, skb, table, state),
+                _ => NfVerdict::Accept,
+            };
+            let manip = manip_of(state.hook);
+            let decided = || skb.ct.and_then(|ct| self.ns.conntrack.get(ct.id)).is_some_and(|e| e.status.has(manip.done()));
+            if verdict != NfVerdict::Accept || decided() {
+                return verdict;
             }
         }
         NfVerdict::Accept
     }
 
-    /// What a reader may know of the packet's flow here.
-    pub(super) fn ct_code(&self, skb: &Skb) -> CtCode {
-        match skb.ct {
-            None => CtCode { tracked: self.ns.config.xt.needs_conntrack(), ..CtCode::default() },
-            ct => CtCode::from(self.ns.conntrack.view(ct)),
+    /// Fragments wait for each other; what goes on is whole (ipv4_conntrack_defrag).
+    fn nf_defrag(&mut self, skb: &mut Box<Skb>, state: &HookState) -> NfVerdict {
+        if !skb.frame.ipv4().is_some_and(crate::packet::Ipv4Packet::is_fragment) {
+            return NfVerdict::Accept;
+        }
+        let dev = if state.iif.is_some() { state.iif } else { state.oif };
+        let part = skb.steal();
+        match self.ip_defrag(part, dev, true) {
+            Some(whole) => {
+                *skb = whole;
+                NfVerdict::Accept
+            }
+            None => NfVerdict::Stolen,
         }
     }
 
-    fn table(&mut self, skb: &mut Skb, table: TableKind, state: &HookState) -> NfVerdict {
-        if self.ns.config.xt.table(table).is_none() { NfVerdict::Accept } else { ipt_do_table(self, skb, table, state) }
+    /// What a reader may know of the packet's flow here.
+    pub(super) fn ct_code(&self, skb: &Skb) -> CtCode {
+        match skb.ct {
+            None => CtCode { tracked: self.ns.config.hooks.tracks(family_of(skb)), ..CtCode::default() },
+            ct => CtCode::from(self.ns.conntrack.view(ct)),
+        }
     }
 
     fn conntrack(&mut self, skb: &mut Skb, state: &HookState) -> NfVerdict {

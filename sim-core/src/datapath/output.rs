@@ -157,8 +157,10 @@ impl<T: Tracer> Walk<'_, T> {
                 self.ip_output(skb, IfIndex::NONE, &dst);
                 Ok(())
             }
-            _ => {
-                self.drop_skb(skb, dst.oif, DropReason::NetfilterDrop);
+            // who took it answers for it
+            NfVerdict::Stolen => Ok(()),
+            verdict => {
+                self.hook_ended(skb, dst.oif, verdict);
                 Err(Errno::EPERM)
             }
         }
@@ -167,8 +169,9 @@ impl<T: Tracer> Walk<'_, T> {
     /// Through POSTROUTING, cut to size, and to the neighbour (ip_output). `iif` is set for packets that are passed on.
     pub(super) fn ip_output(&mut self, mut skb: Box<Skb>, iif: IfIndex, dst: &Dst) {
         let state = HookState { hook: Hook::Postrouting, iif, oif: dst.oif };
-        if self.nf_hook(&mut skb, &state, None) != NfVerdict::Accept {
-            return self.drop_skb(skb, dst.oif, DropReason::NetfilterDrop);
+        let verdict = self.nf_hook(&mut skb, &state, None);
+        if verdict != NfVerdict::Accept {
+            return self.hook_ended(skb, dst.oif, verdict);
         }
         let Some(p) = skb.frame.ipv4() else { return };
         let to = p.header.dst;

@@ -168,14 +168,7 @@ impl<T: Tracer> Engine<T> {
 
     fn xtables(&mut self, netns: NetnsId, op: &crate::linux::op::XtOp, id: OpId) -> Result<(), OpError> {
         let Some(ns) = self.world.ns_mut(netns) else { return Ok(()) };
-        let config = ns.config_mut();
-        let mut last = config.last_row;
-        let mut new_row = || {
-            last += 1;
-            crate::linux::RowId(last)
-        };
-        let result = Arc::make_mut(&mut config.xt).apply(op, Source::Op(id), &mut new_row);
-        config.last_row = last;
+        let result = ns.config_mut().apply_xtables(op, Source::Op(id));
         result.map_err(|e| OpError::text(Errno::EINVAL, e.to_string()).with_status(e.status()))
     }
 

@@ -2,7 +2,7 @@
 
 use super::device::Devices;
 use super::fib::Fib;
-use super::netfilter::Xtables;
+use super::netfilter::{NfFamily, NfHooks, Xtables, hooks};
 use super::sysctl::Sysctls;
 use crate::packet::{Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
@@ -18,6 +18,8 @@ pub struct Config {
     pub fib6: Arc<Fib<Ipv6Addr>>,
     /// iptables.
     pub xt: Arc<Xtables>,
+    /// What stands at the netfilter hooks: derived from the tables, see [`Config::rehook`].
+    pub hooks: Arc<NfHooks>,
     /// Sysctls.
     pub sysctl: Arc<Sysctls>,
     /// How many rows have been numbered.
@@ -37,9 +39,24 @@ impl Config {
     /// In the words of iptables. See [`Xtables::apply`] for what then remains.
     pub fn apply_xtables(&mut self, op: &super::op::XtOp, source: super::Source) -> Result<(), super::netfilter::XtFailed> {
         let last = &mut self.last_row;
-        Arc::make_mut(&mut self.xt).apply(op, source, &mut || {
+        let done = Arc::make_mut(&mut self.xt).apply(op, source, &mut || {
             *last += 1;
             super::RowId(*last)
-        })
+        });
+        // a restore file keeps the tables before the one that failed
+        self.rehook();
+        done
+    }
+
+    /// Brings what stands at the hooks in line with the tables, after one of them changed.
+    pub fn rehook(&mut self) {
+        let mut chains = hooks::BaseChains::new();
+        hooks::xt_base_chains(NfFamily::Ip, &self.xt, &mut chains);
+        let tracks = [self.xt.needs_conntrack(), false, false];
+        let mut now = (*self.hooks).clone();
+        now.sync(&chains, tracks, false);
+        if now != *self.hooks {
+            self.hooks = Arc::new(now);
+        }
     }
 }

@@ -4,7 +4,7 @@
 
 use super::conntrack::CtRef;
 use super::id::{FlowId, IfIndex, PacketId, SocketId, VersionId};
-use crate::packet::{Ethernet, Frame, Mac, Net};
+use crate::packet::{Bytes, Ethernet, Frame, Mac, Net};
 
 /// Whom a received frame is for, from its destination hardware address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
@@ -97,5 +97,11 @@ impl Skb {
             frag_max: 0,
             local_route: false,
         }
+    }
+
+    /// Takes the packet away and leaves an empty one, as a hook function does that keeps a packet (NF_STOLEN).
+    pub fn steal(&mut self) -> Box<Skb> {
+        let nothing = Net::Other { ethertype: 0, payload: Bytes::EMPTY };
+        Box::new(std::mem::replace(self, Skb::new(PacketId::NONE, FlowId::NONE, nothing)))
     }
 }

@@ -10,10 +10,9 @@ use crate::linux::netfilter::TableKind;
 use crate::linux::op::addr::Broadcast;
 use crate::linux::op::xtables::{RestoreLine, XtCommand};
 use crate::linux::op::{AddrOp, AgentVerb, LinkKind, LinkOp, RouteOp, RouteVerb, XtOp};
-use crate::linux::{IfIndex, Netns, NetnsId, Op, RowId, Source, Time};
+use crate::linux::{IfIndex, Netns, NetnsId, Op, Source, Time};
 use crate::packet::Prefix;
 use indexmap::IndexMap;
-use std::sync::Arc;
 use std::time::Duration;
 
 /// The namespaces of all hosts, by host and name; the empty name is the host's own.
@@ -85,14 +84,7 @@ impl Kernels {
             Request::Gone { attach } => self.gone(attach),
             Request::Xtables(op) => {
                 let ns = self.all.get_mut(&(host.to_owned(), own_name)).unwrap();
-                let config = ns.config_mut();
-                let mut last = config.last_row;
-                let mut row = || {
-                    last += 1;
-                    RowId(last)
-                };
-                let done = Arc::make_mut(&mut config.xt).apply(&op, Source::Kernel, &mut row);
-                config.last_row = last;
+                let done = ns.config_mut().apply_xtables(&op, Source::Kernel);
                 done.map_err(|e| Failure { errno: None, text: e.to_string().into() })?;
             }
             Request::Garp { .. } => {}

@@ -9,7 +9,9 @@
 pub mod apply;
 pub mod eval;
 pub mod hook;
+pub mod hooks;
 pub mod matches;
+pub mod nft;
 pub mod option;
 pub mod spec;
 pub mod targets;
@@ -20,6 +22,7 @@ pub mod xtables;
 pub use apply::{XtError, XtFailed};
 pub use eval::{MatchCx, Memory, Miss};
 pub use hook::{Hook, NfFamily};
+pub use hooks::{HookEntry, HookFn, NfHooks};
 pub use matches::Match;
 pub use spec::{AddrMatch, IfMatch, ProtoMatch, RuleSpec};
 pub use targets::Target;
