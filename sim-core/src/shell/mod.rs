@@ -28,10 +28,16 @@ mod mutation_tests;
 pub mod nc;
 pub mod ping;
 pub mod print;
+pub mod ss;
 pub mod sysctl;
 pub mod systemctl;
+pub mod tcpdump;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod tests_probes;
+pub mod tracepath;
+pub mod traceroute;
 pub mod xtables;
 
 pub use answer::{Answer, Surroundings, answer};
@@ -62,6 +68,15 @@ pub struct QueryIn {
     pub query: Query,
 }
 
+/// A capture, and the namespace that it listens in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CaptureIn {
+    /// Name of the namespace; none for the one that the shell is in.
+    pub netns: Option<Arc<str>>,
+    /// The capture.
+    pub capture: tcpdump::Tcpdump,
+}
+
 /// What a command line asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Command {
@@ -71,6 +86,8 @@ pub enum Command {
     Query(QueryIn),
     /// Traffic.
     Flow(FlowIn),
+    /// A capture while traffic runs.
+    Capture(CaptureIn),
 }
 
 impl Command {
@@ -100,6 +117,7 @@ impl Command {
             }
             Command::Query(q) => q.netns = q.netns.take().or_else(|| netns.cloned()),
             Command::Flow(f) => f.netns = f.netns.take().or_else(|| netns.cloned()),
+            Command::Capture(c) => c.netns = c.netns.take().or_else(|| netns.cloned()),
         }
         self
     }
@@ -132,6 +150,8 @@ pub enum Query {
     Conntrack(conntrack::Show),
     /// `iptables -L`, `iptables -S`, `iptables-save`.
     Xtables(xtables::XtQuery),
+    /// `ss`.
+    Sockets(ss::Show),
     /// `hostname`.
     Hostname,
     /// `cat FILE…`.
@@ -166,6 +186,10 @@ pub static COMMANDS: &[&Spec] = &[
     &nc::SPEC,
     &hostname::SPEC,
     &cat::SPEC,
+    &tcpdump::SPEC,
+    &ss::SPEC,
+    &traceroute::SPEC,
+    &tracepath::SPEC,
 ];
 
 /// Commands that a real host has and this one has not.
@@ -201,13 +225,9 @@ const NOT_SIMULATED: &[&str] = &[
     "sed",
     "sleep",
     "socat",
-    "ss",
     "tc",
-    "tcpdump",
     "tee",
     "telnet",
-    "traceroute",
-    "tracepath",
     "unshare",
     "wget",
     "wg",
