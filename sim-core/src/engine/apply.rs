@@ -11,6 +11,7 @@ use crate::linux::errno::Errno;
 use crate::linux::id::{OpId, Source};
 use crate::linux::op::{AgentVerb, LinkOp, Op};
 use crate::linux::{FlowId, IfIndex, NetnsId, PacketId};
+use crate::packet::Family;
 use crate::trace::{DropReason, EventKind, Tracer};
 use std::sync::Arc;
 
@@ -136,7 +137,7 @@ impl<T: Tracer> Engine<T> {
                     });
                     self.effects(netns, PacketId::NONE, FlowId::NONE);
                 }
-                Request::Xtables(op) => self.xtables(netns, &op, id)?,
+                Request::Xtables(family, op) => self.xtables(netns, family, &op, id)?,
                 Request::ConntrackFlush => {
                     let now = self.world.now;
                     if let Some(ns) = self.world.ns_mut(netns) {
@@ -166,9 +167,9 @@ impl<T: Tracer> Engine<T> {
         Ok(())
     }
 
-    fn xtables(&mut self, netns: NetnsId, op: &crate::linux::op::XtOp, id: OpId) -> Result<(), OpError> {
+    fn xtables(&mut self, netns: NetnsId, family: Family, op: &crate::linux::op::XtOp, id: OpId) -> Result<(), OpError> {
         let Some(ns) = self.world.ns_mut(netns) else { return Ok(()) };
-        let result = ns.config_mut().apply_xtables(op, Source::Op(id));
+        let result = ns.config_mut().apply_xtables(family, op, Source::Op(id));
         result.map_err(|e| OpError::text(Errno::EINVAL, e.to_string()).with_status(e.status()))
     }
 

@@ -32,7 +32,7 @@ use super::op::{AgentVerb, ConntrackFilter, LinkSet, Op, XtOp};
 use super::skb::Skb;
 use super::time::Time;
 use crate::linux::device::Attach;
-use crate::packet::Ipv4Addr;
+use crate::packet::{Family, Ipv4Addr};
 use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
@@ -95,7 +95,7 @@ pub enum Request {
         dev: IfIndex,
     },
     /// iptables: the engine applies it (rules may read what it alone knows, such as which tables track).
-    Xtables(XtOp),
+    Xtables(Family, XtOp),
     /// `conntrack -F`.
     ConntrackFlush,
     /// `conntrack -D`.
@@ -238,7 +238,7 @@ pub fn apply(ns: &mut Netns, op: &Op, at: Time, source: Source) -> Result<Applie
         Op::Neigh(o) => neigh::apply(ns, o, at, source, &mut requests)?,
         Op::Fdb(o) => fdb::apply(ns, o, at, source)?,
         Op::Sysctl { key, value } => sysctl::set(ns, key, value)?,
-        Op::Xtables(o) => requests.push(Request::Xtables(o.clone())),
+        Op::Xtables(family, o) => requests.push(Request::Xtables(*family, o.clone())),
         Op::ConntrackFlush => requests.push(Request::ConntrackFlush),
         Op::ConntrackDelete(filter) => requests.push(Request::ConntrackDelete(filter.clone())),
         Op::NetnsAdd(name) => requests.push(Request::NetnsAdd(name.clone())),

@@ -37,8 +37,8 @@ pub enum Op {
         /// Value as text.
         value: Arc<str>,
     },
-    /// `iptables …`, `iptables-restore`.
-    Xtables(XtOp),
+    /// `iptables …`, `iptables-restore`, or the same of `ip6tables`.
+    Xtables(crate::packet::Family, XtOp),
     /// `conntrack -F`.
     ConntrackFlush,
     /// `conntrack -D` with what must fit.
