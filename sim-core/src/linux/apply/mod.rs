@@ -19,6 +19,7 @@ pub mod fdb;
 pub mod link;
 pub mod neigh;
 pub mod route;
+pub mod stacked;
 pub mod sysctl;
 #[cfg(test)]
 mod tests;
@@ -70,6 +71,11 @@ pub enum Request {
     Gone {
         /// Where its frames went.
         attach: Attach,
+    },
+    /// A device was made that stands on another: the engine keeps both up to date about each other.
+    Stacked {
+        /// The upper device.
+        dev: IfIndex,
     },
     /// Packets that waited for a neighbour that is forgotten; they end here.
     Free(Vec<Box<Skb>>),
