@@ -25,7 +25,7 @@ fn ip(body: Body) -> Frame {
         dst: Ipv4Addr::new(10, 2, 0, 3),
         checksum_error: 0,
     };
-    Frame { eth: Ethernet { dst: B, src: A }, net: Net::Ipv4(Ipv4Packet { header, body }) }
+    Frame { eth: Ethernet::new(B, A), net: Net::Ipv4(Ipv4Packet { header, body }) }
 }
 
 fn tcp(src_port: u16, dst_port: u16, seq: u32, ack: u32, flags: TcpFlags, data: &str) -> Frame {
@@ -60,7 +60,7 @@ fn check(filter: &str, passes: &[&str]) {
     };
     let udp = Udp { src_port: 40000, dst_port: 53, no_checksum: false, checksum_error: 0, payload: Bytes::from("hello") };
     let frames = [
-        ("arp", Frame { eth: Ethernet { dst: Mac([255; 6]), src: A }, net: Net::Arp(arp) }),
+        ("arp", Frame { eth: Ethernet::new(Mac([255; 6]), A), net: Net::Arp(arp) }),
         ("echo", ip(Body::Icmp(Icmp::new(IcmpKind::EchoRequest { id: 1, seq: 1, payload: Bytes::from("x") })))),
         ("syn", tcp(40000, 80, 100, 0, TcpFlags::SYN, "")),
         ("data", tcp(40000, 80, 101, 501, TcpFlags::ACK.with(TcpFlags::PSH), "hello")),
