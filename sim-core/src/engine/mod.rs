@@ -24,7 +24,6 @@ pub mod network_model;
 pub mod program;
 pub mod queue;
 pub mod run;
-pub mod stacked;
 pub mod wire;
 pub mod world;
 

@@ -5,11 +5,13 @@
 //!        │   ├─ devices  names, addresses, bridge ports
 //!        │   ├─ fib      route tables, longest prefix first
 //!        │   ├─ xt       iptables tables, chains, rules
+//!        │   ├─ ipvs     virtual services and real servers
 //!        │   └─ sysctl
 //!        └─ what packets write                      deltas in the trace
 //!            ├─ neighbours   ARP cache per device
 //!            ├─ fdb          learned MACs per bridge
 //!            ├─ conntrack    flows and their NAT
+//!            ├─ ipvs         connections, and what schedulers keep
 //!            └─ sockets
 //! ```
 //!
@@ -26,6 +28,7 @@ pub mod fib;
 pub mod fragment;
 pub mod hot;
 pub mod id;
+pub mod ipvs;
 pub mod neighbour;
 pub mod netfilter;
 pub mod netns;

@@ -8,6 +8,7 @@ use super::fdb::Fdb;
 use super::fragment::Fragments;
 use super::hot::HotMap;
 use super::id::{IfIndex, NetnsId, RowId};
+use super::ipvs::Ipvs;
 use super::neighbour::Neighbours;
 use super::socket::Sockets;
 use super::time::Time;
@@ -31,6 +32,8 @@ pub struct Netns {
     pub fdb: HotMap<IfIndex, Fdb>,
     /// Flows that are tracked.
     pub conntrack: Box<Conntrack<Ipv4Addr>>,
+    /// IPVS: connections, and what schedulers keep.
+    pub ipvs: Box<Ipvs>,
     /// Sockets.
     pub sockets: Box<Sockets<Ipv4Addr>>,
     /// Counters of rules that count (`statistic --mode nth`), by rule.
@@ -79,6 +82,7 @@ impl Netns {
             neigh6: Neighbours::default(),
             fdb: HotMap::default(),
             conntrack: Box::default(),
+            ipvs: Box::default(),
             sockets: Box::default(),
             rule_state: HotMap::default(),
             icmp_limits: IcmpLimits::default(),

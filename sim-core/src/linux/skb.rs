@@ -74,6 +74,8 @@ pub struct Skb {
     pub forwarded: bool,
     /// Largest fragment that it was put together from, in bytes; 0 if it was whole (frag_max_size).
     pub frag_max: u32,
+    /// `ipvs_property`: IPVS has had it, and leaves it alone from now on.
+    pub ipvs: bool,
     /// The route that it was sent with leads to this host: over `lo` it is not looked up again (skb_valid_dst).
     pub local_route: bool,
 }
@@ -95,6 +97,7 @@ impl Skb {
             socket: SocketId::NONE,
             forwarded: false,
             frag_max: 0,
+            ipvs: false,
             local_route: false,
         }
     }

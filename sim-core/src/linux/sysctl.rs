@@ -201,6 +201,8 @@ pub struct Sysctls {
     pub bridge_nf_call_arptables: bool,
     /// `net.netfilter.nf_conntrack_*`.
     pub conntrack: Arc<CtSysctls>,
+    /// `net.ipv4.vs.*`.
+    pub ipvs: Arc<super::ipvs::VsSysctls>,
     /// `net.ipv6.conf.all.disable_ipv6`.
     pub disable_ipv6: bool,
 }
@@ -232,6 +234,7 @@ impl Default for Sysctls {
             bridge_nf_call_ip6tables: true,
             bridge_nf_call_arptables: true,
             conntrack: Arc::new(CtSysctls::default()),
+            ipvs: Arc::default(),
             disable_ipv6: false,
         }
     }

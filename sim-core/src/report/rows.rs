@@ -6,8 +6,8 @@ use crate::linux::device::Scope;
 use crate::linux::fib::{Route, RouteProto, RouteType};
 use crate::linux::neighbour::NudState;
 use crate::linux::netfilter::{Chain, Rule, Table};
-use crate::linux::op::RouteOp;
 use crate::linux::op::xtables::XtOp;
+use crate::linux::op::{IpvsOp, RouteOp};
 use crate::linux::{IfIndex, Op};
 use crate::packet::{Ipv4Addr, L4, Mac, Prefix, Tuple};
 use crate::shell::{self, OpIn};
@@ -98,10 +98,11 @@ pub fn rule(_config: &Config, _table: &Table, chain: &Chain, rule: &Rule) -> Str
 /// A command as one would type it; of a batch or a restore file the command and how much it holds.
 pub fn op(op: &Op) -> String {
     match op {
-        Op::Xtables(family, XtOp::Restore(r)) => {
+        Op::Xtables(XtOp::Restore(r)) => {
             let lines: usize = r.tables.iter().map(|t| t.lines.len()).sum();
-            format!("{} ({lines} lines)", shell::iptables::restore_program(*family))
+            format!("iptables-restore ({lines} lines)")
         }
+        Op::Ipvs(IpvsOp::Restore(lines)) => format!("ipvsadm -R ({} lines)", lines.len()),
         Op::Route(RouteOp::Batch { batch, .. }) => format!("ip -batch ({} routes)", batch.routes.len()),
         Op::Link(_)
         | Op::Addr(_)
@@ -109,7 +110,8 @@ pub fn op(op: &Op) -> String {
         | Op::Neigh(_)
         | Op::Fdb(_)
         | Op::Sysctl { .. }
-        | Op::Xtables(..)
+        | Op::Xtables(_)
+        | Op::Ipvs(_)
         | Op::ConntrackFlush
         | Op::ConntrackDelete(_)
         | Op::NetnsAdd(_)

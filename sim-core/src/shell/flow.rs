@@ -1,6 +1,6 @@
 //! Commands that make traffic, as data for the engine to run.
 
-use super::{curl::Curl, nc::Nc, ping::Ping, tracepath::Tracepath, traceroute::Traceroute};
+use super::{curl::Curl, nc::Nc, ping::Ping};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -22,10 +22,6 @@ pub enum FlowCommand {
     Curl(Curl),
     /// `nc`.
     Nc(Nc),
-    /// `traceroute`.
-    Traceroute(Traceroute),
-    /// `tracepath`.
-    Tracepath(Tracepath),
 }
 
 impl FlowCommand {
@@ -35,8 +31,6 @@ impl FlowCommand {
             FlowCommand::Ping(p) => &p.host,
             FlowCommand::Curl(c) => &c.host,
             FlowCommand::Nc(n) => &n.host,
-            FlowCommand::Traceroute(t) => &t.host,
-            FlowCommand::Tracepath(t) => &t.host,
         }
     }
 }

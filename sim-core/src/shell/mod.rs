@@ -22,22 +22,17 @@ pub mod flow;
 pub mod hostname;
 pub mod ip;
 pub mod iptables;
+pub mod ipvsadm;
 pub mod lex;
 #[cfg(test)]
 mod mutation_tests;
 pub mod nc;
 pub mod ping;
 pub mod print;
-pub mod ss;
 pub mod sysctl;
 pub mod systemctl;
-pub mod tcpdump;
 #[cfg(test)]
 mod tests;
-#[cfg(test)]
-mod tests_probes;
-pub mod tracepath;
-pub mod traceroute;
 pub mod xtables;
 
 pub use answer::{Answer, Surroundings, answer};
@@ -68,15 +63,6 @@ pub struct QueryIn {
     pub query: Query,
 }
 
-/// A capture, and the namespace that it listens in.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct CaptureIn {
-    /// Name of the namespace; none for the one that the shell is in.
-    pub netns: Option<Arc<str>>,
-    /// The capture.
-    pub capture: tcpdump::Tcpdump,
-}
-
 /// What a command line asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Command {
@@ -86,8 +72,6 @@ pub enum Command {
     Query(QueryIn),
     /// Traffic.
     Flow(FlowIn),
-    /// A capture while traffic runs.
-    Capture(CaptureIn),
 }
 
 impl Command {
@@ -117,7 +101,6 @@ impl Command {
             }
             Command::Query(q) => q.netns = q.netns.take().or_else(|| netns.cloned()),
             Command::Flow(f) => f.netns = f.netns.take().or_else(|| netns.cloned()),
-            Command::Capture(c) => c.netns = c.netns.take().or_else(|| netns.cloned()),
         }
         self
     }
@@ -150,8 +133,8 @@ pub enum Query {
     Conntrack(conntrack::Show),
     /// `iptables -L`, `iptables -S`, `iptables-save`.
     Xtables(xtables::XtQuery),
-    /// `ss`.
-    Sockets(ss::Show),
+    /// `ipvsadm -L`, `-S`.
+    Ipvs(ipvsadm::Show),
     /// `hostname`.
     Hostname,
     /// `cat FILE…`.
@@ -178,10 +161,8 @@ pub static COMMANDS: &[&Spec] = &[
     &xtables::IPTABLES,
     &xtables::SAVE,
     &xtables::RESTORE,
-    &xtables::IP6TABLES,
-    &xtables::SAVE6,
-    &xtables::RESTORE6,
     &sysctl::SPEC,
+    &ipvsadm::SPEC,
     &conntrack::SPEC,
     &systemctl::SPEC,
     &ping::SPEC,
@@ -189,10 +170,6 @@ pub static COMMANDS: &[&Spec] = &[
     &nc::SPEC,
     &hostname::SPEC,
     &cat::SPEC,
-    &tcpdump::SPEC,
-    &ss::SPEC,
-    &traceroute::SPEC,
-    &tracepath::SPEC,
 ];
 
 /// Commands that a real host has and this one has not.
@@ -208,10 +185,12 @@ const NOT_SIMULATED: &[&str] = &[
     "grep",
     "host",
     "ifconfig",
+    "ip6tables",
+    "ip6tables-restore",
+    "ip6tables-save",
     "ipset",
     "iptables-legacy",
     "iptables-nft",
-    "ipvsadm",
     "jq",
     "kubectl",
     "modprobe",
@@ -225,9 +204,13 @@ const NOT_SIMULATED: &[&str] = &[
     "sed",
     "sleep",
     "socat",
+    "ss",
     "tc",
+    "tcpdump",
     "tee",
     "telnet",
+    "traceroute",
+    "tracepath",
     "unshare",
     "wget",
     "wg",
@@ -284,7 +267,7 @@ fn parse_line(line: &Line) -> Result<Command, ShellError> {
 }
 
 fn reads_stdin(line: &Line) -> bool {
-    line.words.iter().any(|w| w.text.ends_with("-restore") || w.text == "-")
+    line.words.iter().any(|w| w.text.ends_with("-restore") || w.text == "-") || ipvsadm::reads_stdin(&line.words)
 }
 
 /// Reads the command that the next word calls.

@@ -9,6 +9,7 @@
 
 use super::{ErrorKind, OpError};
 use crate::linux::errno::Errno;
+use crate::linux::ipvs::VsSysctls;
 use crate::linux::netns::Netns;
 use crate::linux::sysctl::{CtSysctls, DevConf, NeighParams, Sysctls};
 use std::sync::Arc;
@@ -111,6 +112,26 @@ const NEIGH: &[Key<NeighParams>] = keys![NeighParams;
     "retrans_time_ms" 1..2147483647 => retrans_time_ms;
     "ucast_solicit" 0..2147483647 => ucast_solicit;
     "unres_qlen_bytes" 0..2147483647 => unres_qlen_bytes;
+];
+
+/// `net.ipv4.vs.*`.
+const VS: &[Key<VsSysctls>] = keys![VsSysctls;
+    "backup_only" 0..0 => backup_only;
+    "cache_bypass" 0..0 => cache_bypass;
+    "conn_reuse_mode" 0..0 => conn_reuse_mode;
+    "conntrack" 0..0 => conntrack;
+    "expire_nodest_conn" 0..0 => expire_nodest_conn;
+    "expire_quiescent_template" 0..0 => expire_quiescent_template;
+    "ignore_tunneled" 0..0 => ignore_tunneled;
+    "lblc_expiration" 0..0 => lblc_expiration;
+    "lblcr_expiration" 0..0 => lblcr_expiration;
+    "nat_icmp_send" 0..0 => nat_icmp_send;
+    "pmtu_disc" 0..0 => pmtu_disc;
+    "run_estimation" 0..0 => run_estimation;
+    "schedule_icmp" 0..0 => schedule_icmp;
+    "sloppy_sctp" 0..0 => sloppy_sctp;
+    "sloppy_tcp" 0..0 => sloppy_tcp;
+    "snat_reroute" 0..0 => snat_reroute;
 ];
 
 /// `net.netfilter.*`.
@@ -271,6 +292,11 @@ fn set_path(ns: &mut Netns, path: &str, value: &str) -> Result<(), Errno> {
             put(key(CONNTRACK, name).ok_or(Errno::ENOENT)?, &mut ct, &v)?;
             Arc::make_mut(&mut ns.config_mut().sysctl).conntrack = Arc::new(ct);
         }
+        ["net", "ipv4", "vs", name] => {
+            let mut vs = (*sysctl.ipvs).clone();
+            put(key(VS, name).ok_or(Errno::ENOENT)?, &mut vs, &v)?;
+            Arc::make_mut(&mut ns.config_mut().sysctl).ipvs = Arc::new(vs);
+        }
         ["net", dir, name] => {
             let mut all = (**sysctl).clone();
             put(key(if *dir == "bridge" { BRIDGE } else { IPV4 }, name).ok_or(Errno::ENOENT)?, &mut all, &v)?;
@@ -349,6 +375,7 @@ fn get_path(ns: &Netns, path: &str) -> Option<String> {
             dev => ns.config.devices.by_name(dev).map(|_| 1)?,
         },
         ["net", "netfilter", name] => (key(CONNTRACK, name)?.get)(&s.conntrack),
+        ["net", "ipv4", "vs", name] => (key(VS, name)?.get)(&s.ipvs),
         ["net", "bridge", name] => (key(BRIDGE, name)?.get)(s),
         ["net", "ipv4", name] => (key(IPV4, name)?.get)(s),
         _ => return None,
@@ -362,6 +389,7 @@ pub fn list(ns: &Netns) -> Vec<(String, String)> {
     let mut dir = |dir: &str, names: &mut dyn Iterator<Item = &'static str>| paths.extend(names.map(|n| format!("{dir}/{n}")));
     dir("net/bridge", &mut BRIDGE.iter().map(|k| k.name));
     dir("net/ipv4", &mut IPV4.iter().map(|k| k.name).chain(["ip_forward", "ip_local_port_range"]));
+    dir("net/ipv4/vs", &mut VS.iter().map(|k| k.name));
     dir("net/netfilter", &mut CONNTRACK.iter().map(|k| k.name));
     let devs: Vec<&str> = ns.config.devices.iter().map(|d| &*d.name).collect();
     for dev in ["all", "default"].into_iter().chain(devs.iter().copied()) {

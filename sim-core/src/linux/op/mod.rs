@@ -4,12 +4,14 @@
 //! command parses into an `Op`; both live with the shell. Here an `Op` is data, and is applied to a namespace.
 
 pub mod addr;
+pub mod ipvs;
 pub mod link;
 pub mod neigh;
 pub mod route;
 pub mod xtables;
 
 pub use addr::AddrOp;
+pub use ipvs::IpvsOp;
 pub use link::{BridgeSet, LinkKind, LinkOp, LinkSet, NewLink};
 pub use neigh::{FdbOp, NeighOp};
 pub use route::{RouteBatch, RouteOp, RouteSpec, RouteVerb};
@@ -37,8 +39,10 @@ pub enum Op {
         /// Value as text.
         value: Arc<str>,
     },
-    /// `iptables …`, `iptables-restore`, or the same of `ip6tables`.
-    Xtables(crate::packet::Family, XtOp),
+    /// `iptables …`, `iptables-restore`.
+    Xtables(XtOp),
+    /// `ipvsadm …`.
+    Ipvs(IpvsOp),
     /// `conntrack -F`.
     ConntrackFlush,
     /// `conntrack -D` with what must fit.

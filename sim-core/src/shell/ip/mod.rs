@@ -5,7 +5,6 @@
 pub mod addr;
 pub mod link;
 pub mod link_add;
-mod link_stacked;
 pub mod neigh;
 pub mod netns;
 pub mod route;

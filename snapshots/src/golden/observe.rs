@@ -1,0 +1,567 @@
+//! What the simulator did, in the words of a golden: frames, hooks, outcomes, conntrack entries.
+
+use indexmap::IndexMap;
+use serde_json::{Map, Value, json};
+use sim_core::engine::{FlowKind, FlowRecord, Run};
+use sim_core::linux::conntrack::{CtInfo, CtStatus, CtView};
+use sim_core::linux::netfilter::NfFamily;
+use sim_core::linux::{IfIndex, NetnsId, PacketId, PktType, Time, VersionId};
+use sim_core::packet::{Arp, ArpOp, Body, Frame, Icmp, IcmpKind, Ipv4Packet, Mac, Net, TcpFlags};
+use sim_core::trace::evidence::{RuleAt, Verdict};
+use sim_core::trace::{Evidence, Step};
+
+/// What the simulator did.
+#[derive(Clone, Debug, Default)]
+pub struct Observed {
+    /// Frames, in order.
+    pub steps: Vec<Map<String, Value>>,
+    /// Packets at the hooks.
+    pub hooks: Vec<Map<String, Value>>,
+    /// One per action.
+    pub outcome: Vec<Map<String, Value>>,
+    /// Entries per namespace.
+    pub conntrack: IndexMap<String, Vec<String>>,
+}
+
+/// How a run is put into a golden's words.
+#[derive(Debug)]
+pub struct Observer<'a> {
+    /// The run.
+    pub run: &'a Run,
+    /// Ports that keep their numbers.
+    pub ports: &'a [u16],
+    /// Whether whole seconds are told.
+    pub timing: bool,
+    /// When each action began.
+    pub began: Vec<Time>,
+}
+
+impl Observer<'_> {
+    fn ns(&self, id: NetnsId) -> &str {
+        self.run.end.info(id).map_or("", |i| &i.label)
+    }
+
+    fn hidden(&self, id: NetnsId) -> bool {
+        self.run.end.info(id).is_none_or(|i| i.hidden)
+    }
+
+    fn dev(&self, ns: NetnsId, dev: IfIndex) -> &str {
+        self.run.end.ns(ns).map_or("", |n| n.config.devices.name(dev))
+    }
+
+    fn port(&self, p: u16) -> Value {
+        if self.ports.contains(&p) { json!(p) } else { json!(format!("#{p}")) }
+    }
+
+    fn port_text(&self, p: u16) -> String {
+        if self.ports.contains(&p) { p.to_string() } else { format!("#{p}") }
+    }
+
+    fn mac(&self, mac: Mac) -> String {
+        if mac.is_broadcast() {
+            return "bcast".to_owned();
+        }
+        if mac == Mac::ZERO {
+            return "zero".to_owned();
+        }
+        for (i, ns) in self.run.end.netns.iter().enumerate() {
+            if let Some(d) = ns.config.devices.iter().find(|d| d.mac == mac) {
+                return format!("{}/{}", self.ns(NetnsId(i as u32)), d.name);
+            }
+        }
+        mac.to_string()
+    }
+
+    /// All of it.
+    pub fn observe(&self, outcome: Vec<Map<String, Value>>) -> Observed {
+        let steps = self.run.recording.steps.iter().filter(|s| !self.hidden(s.netns)).filter_map(|s| self.frame_step(s)).collect();
+        Observed { steps, hooks: self.hooks(), outcome, conntrack: self.conntrack() }
+    }
+
+    fn frame_step(&self, s: &Step) -> Option<Map<String, Value>> {
+        let (dir, pkttype) = match s.evidence {
+            Evidence::Receive { pkttype, .. } => (
+                "in",
+                match pkttype {
+                    PktType::Broadcast => Some("broadcast"),
+                    PktType::Multicast => Some("multicast"),
+                    PktType::OtherHost => Some("otherhost"),
+                    PktType::Host | PktType::Outgoing => None,
+                },
+            ),
+            Evidence::Transmit { .. } => ("out", None),
+            _ => return None,
+        };
+        let frame = self.run.recording.frame(s.version)?;
+        let mut m = Map::new();
+        m.insert("netns".into(), json!(self.ns(s.netns)));
+        m.insert("dev".into(), json!(self.dev(s.netns, s.dev)));
+        m.insert("dir".into(), json!(dir));
+        if let Some(p) = pkttype {
+            m.insert("pkttype".into(), json!(p));
+        }
+        let action = self.began.iter().filter(|b| **b <= s.at).count().saturating_sub(1);
+        m.insert("a".into(), json!(action));
+        if self.timing {
+            let since = s.at.since(self.began.get(action).copied().unwrap_or_default());
+            m.insert("t".into(), json!((since.as_millis() + 500) / 1000));
+        }
+        m.insert("eth".into(), json!(format!("{}>{}", self.mac(frame.eth.src), self.mac(frame.eth.dst))));
+        self.net(&frame, &mut m);
+        Some(m)
+    }
+
+    fn net(&self, frame: &Frame, m: &mut Map<String, Value>) {
+        match &frame.net {
+            Net::Arp(Arp { op: ArpOp::Request, sender, target, .. }) => {
+                m.insert("arp".into(), json!(format!("who-has {target} tell {sender}")));
+            }
+            Net::Arp(Arp { op: ArpOp::Reply, sender, sender_mac, target, .. }) => {
+                m.insert("arp".into(), json!(format!("{sender} is-at {} (to {target})", self.mac(*sender_mac))));
+            }
+            Net::Ipv4(p) => self.ipv4(p, m, false),
+            Net::Ipv6(_) => {
+                m.insert("ethertype".into(), json!("0x86dd"));
+            }
+            Net::Other { ethertype, .. } => {
+                m.insert("ethertype".into(), json!(format!("{ethertype:#x}")));
+            }
+        }
+    }
+
+    fn ipv4(&self, p: &Ipv4Packet, m: &mut Map<String, Value>, inner: bool) {
+        let h = &p.header;
+        m.insert("src".into(), json!(h.src.to_string()));
+        m.insert("dst".into(), json!(h.dst.to_string()));
+        m.insert("ttl".into(), json!(h.ttl));
+        m.insert("iplen".into(), json!(p.len()));
+        let flags: Vec<&str> = [(h.dont_fragment, "DF"), (h.more_fragments, "MF")].iter().filter(|f| f.0).map(|f| f.1).collect();
+        if !flags.is_empty() {
+            m.insert("ipflags".into(), json!(flags.join("+")));
+        }
+        if h.fragment_offset != 0 {
+            m.insert("fragoff".into(), json!(h.fragment_offset));
+        }
+        m.insert("proto".into(), protocol(p));
+        match &p.body {
+            Body::Tcp(t) => {
+                m.insert("sport".into(), self.port(t.src_port));
+                m.insert("dport".into(), self.port(t.dst_port));
+                m.insert("tcp".into(), json!(flags_text(t.flags)));
+                m.insert("data".into(), json!(t.payload.len()));
+            }
+            Body::Udp(u) => {
+                m.insert("sport".into(), self.port(u.src_port));
+                m.insert("dport".into(), self.port(u.dst_port));
+                m.insert("data".into(), json!(u.payload.len()));
+            }
+            Body::Icmp(i) => self.icmp(i, m, inner),
+            Body::Fragment { protocol, bytes } if h.fragment_offset == 0 && (protocol.0 == 17 || protocol.0 == 6) && bytes.len() >= 8 => {
+                m.insert("sport".into(), self.port(u16::from_be_bytes([bytes[0], bytes[1]])));
+                m.insert("dport".into(), self.port(u16::from_be_bytes([bytes[2], bytes[3]])));
+                m.insert("data".into(), json!(u16::from_be_bytes([bytes[4], bytes[5]]).saturating_sub(8)));
+            }
+            Body::Icmpv6(_) | Body::Fragment { .. } | Body::Other { .. } => {}
+        }
+    }
+
+    fn icmp(&self, i: &Icmp, m: &mut Map<String, Value>, inner: bool) {
+        m.insert("icmp".into(), json!(icmp_name(i)));
+        match &i.kind {
+            IcmpKind::EchoRequest { id, seq, .. } | IcmpKind::EchoReply { id, seq, .. } => {
+                m.insert("icmp_id".into(), json!(id));
+                m.insert("icmp_seq".into(), json!(seq));
+            }
+            IcmpKind::Unreachable { code: 4, mtu, .. } => {
+                m.insert("mtu".into(), json!(mtu));
+            }
+            IcmpKind::Redirect { gateway, .. } => {
+                m.insert("gw".into(), json!(gateway.to_string()));
+            }
+            _ => {}
+        }
+        if let Some(q) = i.quoted()
+            && !inner
+            && let Some(packet) = self.quoted(&q.0)
+        {
+            m.insert("quoted".into(), Value::Object(packet));
+        }
+    }
+
+    /// The quoted packet, read as a capture tool reads it: what is there of it.
+    fn quoted(&self, b: &[u8]) -> Option<Map<String, Value>> {
+        if b.len() < 20 {
+            return None;
+        }
+        let ihl = usize::from(b[0] & 15) * 4;
+        let word = |i: usize| b.get(i..i + 2).map(|w| u16::from_be_bytes([w[0], w[1]]));
+        let (len, frag) = (usize::from(word(2)?), word(6)?);
+        let mut m = Map::new();
+        let addr = |i: usize| format!("{}.{}.{}.{}", b[i], b[i + 1], b[i + 2], b[i + 3]);
+        m.insert("src".into(), json!(addr(12)));
+        m.insert("dst".into(), json!(addr(16)));
+        m.insert("ttl".into(), json!(b[8]));
+        m.insert("iplen".into(), json!(len));
+        let flags: Vec<&str> = [(frag & 0x4000 != 0, "DF"), (frag & 0x2000 != 0, "MF")].iter().filter(|f| f.0).map(|f| f.1).collect();
+        if !flags.is_empty() {
+            m.insert("ipflags".into(), json!(flags.join("+")));
+        }
+        if frag & 0x1fff != 0 {
+            m.insert("fragoff".into(), json!((frag & 0x1fff) * 8));
+        }
+        let name = |n: u8| match n {
+            1 => json!("icmp"),
+            6 => json!("tcp"),
+            17 => json!("udp"),
+            4 => json!("ipip"),
+            n => json!(n),
+        };
+        m.insert("proto".into(), name(b[9]));
+        if frag & 0x1fff != 0 {
+            return Some(m);
+        }
+        let p = b.get(ihl..b.len().min(len))?;
+        let at = |i: usize| p.get(i..i + 2).map(|w| u16::from_be_bytes([w[0], w[1]]));
+        match b[9] {
+            6 if p.len() >= 8 => {
+                m.insert("sport".into(), self.port(at(0)?));
+                m.insert("dport".into(), self.port(at(2)?));
+                if p.len() >= 14 {
+                    m.insert("tcp".into(), json!(flags_text(TcpFlags(p[13]))));
+                    m.insert("data".into(), json!(p.len().saturating_sub(usize::from(p[12] >> 4) * 4)));
+                }
+            }
+            17 if p.len() >= 8 => {
+                m.insert("sport".into(), self.port(at(0)?));
+                m.insert("dport".into(), self.port(at(2)?));
+                m.insert("data".into(), json!(at(4)?.saturating_sub(8)));
+            }
+            1 if p.len() >= 8 => {
+                m.insert("icmp".into(), json!(icmp_type_name(p[0], p[1])));
+                if p[0] == 0 || p[0] == 8 {
+                    m.insert("icmp_id".into(), json!(at(4)?));
+                    m.insert("icmp_seq".into(), json!(at(6)?));
+                }
+                if (p[0], p[1]) == (3, 4) {
+                    m.insert("mtu".into(), json!(at(6)?));
+                }
+            }
+            _ => {}
+        }
+        Some(m)
+    }
+
+    /// One line about an IP packet, as the hooks' lists have it.
+    fn line(&self, version: VersionId) -> Value {
+        let Some(frame) = self.run.recording.frame(version) else { return Value::Null };
+        let Some(p) = frame.ipv4() else { return Value::Null };
+        let (mut src, mut dst) = (p.header.src.to_string(), p.header.dst.to_string());
+        let mut extra = String::new();
+        match &p.body {
+            Body::Tcp(t) => {
+                src = format!("{src}:{}", self.port_text(t.src_port));
+                dst = format!("{dst}:{}", self.port_text(t.dst_port));
+                extra = format!(" {}", flags_text(t.flags));
+            }
+            Body::Udp(u) => {
+                src = format!("{src}:{}", self.port_text(u.src_port));
+                dst = format!("{dst}:{}", self.port_text(u.dst_port));
+            }
+            Body::Icmp(i) => extra = format!(" {}", icmp_name(i)),
+            Body::Fragment { protocol, bytes } if p.header.fragment_offset == 0 && matches!(protocol.0, 6 | 17) && bytes.len() >= 8 => {
+                src = format!("{src}:{}", self.port_text(u16::from_be_bytes([bytes[0], bytes[1]])));
+                dst = format!("{dst}:{}", self.port_text(u16::from_be_bytes([bytes[2], bytes[3]])));
+            }
+            _ => {}
+        }
+        let proto = match protocol(p) {
+            Value::String(s) => s,
+            other => other.to_string(),
+        };
+        let frag = if p.is_fragment() {
+            format!(" frag@{}{}", p.header.fragment_offset, if p.header.more_fragments { "+" } else { "" })
+        } else {
+            String::new()
+        };
+        json!(format!("{src}>{dst} {proto}{extra}{frag} ttl {}", p.header.ttl))
+    }
+
+    /// The packet of which this one is a copy, a copy of a copy, ….
+    fn root(&self, mut id: PacketId) -> PacketId {
+        while let Some(p) = self.run.recording.packet_at(id) {
+            if !p.copy_of.is_some() {
+                break;
+            }
+            id = p.copy_of;
+        }
+        id
+    }
+
+    fn hooks(&self) -> Vec<Map<String, Value>> {
+        struct Group {
+            netns: NetnsId,
+            packet: PacketId,
+            first: usize,
+            outgoing: bool,
+            hooks: Vec<Map<String, Value>>,
+        }
+        let steps = &self.run.recording.steps;
+        let mut groups: Vec<Group> = Vec::new();
+        for (n, s) in steps.iter().enumerate() {
+            if self.hidden(s.netns) {
+                continue;
+            }
+            match s.evidence {
+                Evidence::Hook { family, hook, iif, oif, after, ct, .. } => {
+                    let before = self.line(s.version);
+                    if before.is_null() {
+                        continue;
+                    }
+                    let name = format!("{}/{}", family.name(), hook.name());
+                    let packet = self.root(s.packet);
+                    let known = groups.iter().rposition(|g| g.netns == s.netns && g.packet == packet);
+                    let last = known
+                        .and_then(|i| groups[i].hooks.last())
+                        .and_then(|h| h.get("hook"))
+                        .and_then(Value::as_str)
+                        .unwrap_or("")
+                        .to_owned();
+                    let goes_on = match name.as_str() {
+                        "bridge/prerouting" | "ip/output" => false,
+                        "ip/prerouting" => last == "bridge/prerouting" || last == "bridge/input",
+                        _ => true,
+                    };
+                    let at = match known.filter(|_| goes_on) {
+                        Some(i) => i,
+                        None => {
+                            groups.push(Group { netns: s.netns, packet, first: n, outgoing: name == "ip/output", hooks: Vec::new() });
+                            groups.len() - 1
+                        }
+                    };
+                    let mut m = Map::new();
+                    m.insert("hook".into(), json!(name));
+                    if iif != 0 {
+                        m.insert("iif".into(), json!(self.dev(s.netns, IfIndex(u32::from(iif)))));
+                    }
+                    if oif != 0 {
+                        m.insert("oif".into(), json!(self.dev(s.netns, IfIndex(u32::from(oif)))));
+                    }
+                    m.insert("before".into(), before.clone());
+                    if family != NfFamily::Bridge {
+                        let after = if after.is_some() { self.line(after) } else { Value::Null };
+                        let left = !after.is_null();
+                        m.insert("after".into(), if after == before { json!("=") } else { after });
+                        // what the trace tells of conntrack it tells at a rule, and when the packet leaves the hook
+                        if let Some(text) = ct_text(ct.into()).filter(|_| left) {
+                            m.insert("ct".into(), json!(text));
+                        }
+                    }
+                    m.insert("rules".into(), json!([]));
+                    groups[at].hooks.push(m);
+                }
+                Evidence::Rule { .. } => {
+                    let packet = self.root(s.packet);
+                    if let Some(g) = groups.iter_mut().rev().find(|g| g.netns == s.netns && g.packet == packet)
+                        && let Some(Value::Array(rules)) = g.hooks.last_mut().and_then(|h| h.get_mut("rules"))
+                    {
+                        rules.push(self.rule(n, s));
+                        // a packet that does not come out was last seen by its last rule
+                        if let (Some(h), Evidence::Rule { ct, .. }) =
+                            (g.hooks.last_mut().filter(|h| h.get("after").is_some_and(Value::is_null)), s.evidence)
+                        {
+                            match ct_text(ct.into()) {
+                                Some(text) => h.insert("ct".into(), json!(text)),
+                                None => h.shift_remove("ct"),
+                            };
+                        }
+                    }
+                }
+                _ => {}
+            }
+        }
+        // a packet stands where its frame stands: that which came in, or the first that went out
+        let mut reached: IndexMap<NetnsId, usize> = IndexMap::new();
+        let mut keyed: Vec<(usize, usize, Group)> = Vec::new();
+        for (i, g) in groups.into_iter().enumerate() {
+            let own = |s: &Step| s.netns == g.netns && self.root(s.packet) == g.packet;
+            let frame = if g.outgoing {
+                steps
+                    .iter()
+                    .enumerate()
+                    .skip(g.first)
+                    .find(|(_, s)| own(s) && matches!(s.evidence, Evidence::Transmit { .. }))
+                    .map(|(n, _)| n)
+            } else {
+                // the port's frame, which comes before the bridge's own
+                let mut found = None;
+                for (n, s) in steps[..g.first].iter().enumerate().rev() {
+                    if own(s) {
+                        match s.evidence {
+                            Evidence::Receive { .. } => found = Some(n),
+                            Evidence::Transmit { .. } => break,
+                            _ => {}
+                        }
+                    }
+                }
+                found
+            };
+            let s = frame.unwrap_or_else(|| reached.get(&g.netns).copied().unwrap_or(0));
+            reached.insert(g.netns, s);
+            keyed.push((s, i, g));
+        }
+        keyed.sort_by_key(|(s, i, _)| (*s, *i));
+        keyed
+            .into_iter()
+            .map(|(_, _, g)| {
+                let mut m = Map::new();
+                m.insert("netns".into(), json!(self.ns(g.netns)));
+                m.insert("hooks".into(), Value::Array(g.hooks.into_iter().map(Value::Object).collect()));
+                m
+            })
+            .collect()
+    }
+
+    fn rule(&self, n: usize, s: &Step) -> Value {
+        let Evidence::Rule { table, chain, at, verdict, mark, .. } = s.evidence else { return Value::Null };
+        let config = self.run.recording.config(s.netns, sim_core::trace::StepId(n as u32));
+        let t = config.and_then(|c| c.xt.table(table));
+        let name = t.and_then(|t| t.chain(chain)).map_or("?", |c| &*c.name);
+        let number = match at {
+            RuleAt::Rule(i) => json!(i + 1),
+            RuleAt::Policy => json!("policy"),
+            RuleAt::End => json!("end"),
+        };
+        let target = match at {
+            RuleAt::Rule(i) => t.and_then(|t| t.rule(chain, usize::from(i))).and_then(|r| r.spec.target.chain()).map_or("?", |c| &**c),
+            RuleAt::Policy | RuleAt::End => "?",
+        };
+        let verdict = match verdict {
+            Verdict::Accept => "ACCEPT".to_owned(),
+            Verdict::Drop => "DROP".to_owned(),
+            Verdict::Jump => format!("jump {target}"),
+            Verdict::Goto => format!("goto {target}"),
+            Verdict::Return => "return".to_owned(),
+            Verdict::Continue => "continue".to_owned(),
+            Verdict::Stolen => "STOLEN".to_owned(),
+        };
+        let mut row = vec![json!(table.name()), json!(name), number, json!(verdict)];
+        if mark != 0 {
+            row.push(json!(format!("mark={mark:#x}")));
+        }
+        Value::Array(row)
+    }
+
+    fn conntrack(&self) -> IndexMap<String, Vec<String>> {
+        let mut out = IndexMap::new();
+        for (i, ns) in self.run.end.netns.iter().enumerate() {
+            let id = NetnsId(i as u32);
+            if self.hidden(id) {
+                continue;
+            }
+            let mut lines: Vec<String> = ns.conntrack.list(self.run.end.now).iter().map(|l| self.entry(l)).collect();
+            lines.sort();
+            if !lines.is_empty() {
+                out.insert(self.ns(id).to_owned(), lines);
+            }
+        }
+        out
+    }
+
+    /// An entry without its timeout, its use count, and a mark of zero.
+    fn entry(&self, line: &str) -> String {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        let mut out: Vec<String> = words.first().map(|w| (*w).to_owned()).into_iter().collect();
+        let mut at = 2;
+        if words.get(2).is_some_and(|w| w.bytes().all(|b| b.is_ascii_digit())) {
+            at = 3;
+        }
+        for w in words.iter().skip(at) {
+            if w.starts_with("use=") || w.starts_with("secctx=") || w.starts_with("mark=0") {
+                continue;
+            }
+            match w.split_once('=') {
+                Some((k @ ("sport" | "dport"), v)) => {
+                    out.push(format!("{k}={}", v.parse().map_or_else(|_| v.to_owned(), |p| self.port_text(p))))
+                }
+                _ => out.push((*w).to_owned()),
+            }
+        }
+        out.join(" ")
+    }
+
+    /// `10.0.0.1:40001`, symbolic where it must be.
+    pub fn endpoint(&self, e: sim_core::packet::Endpoint<sim_core::packet::Ipv4Addr>) -> Value {
+        json!(format!("{}:{}", e.addr, self.port_text(e.port)))
+    }
+
+    /// Name of a namespace.
+    pub fn label(&self, id: NetnsId) -> Value {
+        json!(self.ns(id))
+    }
+
+    /// What a client saw, in a golden's words.
+    pub fn outcome(&self, f: &FlowRecord) -> Map<String, Value> {
+        super::outcome::of(self, f, matches!(f.spec.kind, FlowKind::Udp { .. }))
+    }
+}
+
+fn protocol(p: &Ipv4Packet) -> Value {
+    match p.body.protocol().0 {
+        1 => json!("icmp"),
+        4 => json!("ipip"),
+        6 => json!("tcp"),
+        17 => json!("udp"),
+        n => json!(n),
+    }
+}
+
+fn flags_text(f: TcpFlags) -> String {
+    [(TcpFlags::SYN, 'S'), (TcpFlags::FIN, 'F'), (TcpFlags::RST, 'R'), (TcpFlags::PSH, 'P'), (TcpFlags::ACK, 'A')]
+        .iter()
+        .filter(|(bit, _)| f.has(*bit))
+        .map(|(_, c)| *c)
+        .collect()
+}
+
+fn icmp_name(i: &Icmp) -> String {
+    let (t, c) = i.type_code();
+    icmp_type_name(t, c)
+}
+
+fn icmp_type_name(t: u8, c: u8) -> String {
+    match (t, c) {
+        (8, 0) => "echo-request",
+        (0, 0) => "echo-reply",
+        (3, 0) => "net-unreachable",
+        (3, 1) => "host-unreachable",
+        (3, 3) => "port-unreachable",
+        (3, 4) => "frag-needed",
+        (3, 13) => "admin-prohibited",
+        (3, 10) => "host-prohibited",
+        (3, 9) => "net-prohibited",
+        (11, 0) => "ttl-exceeded",
+        (11, 1) => "frag-time-exceeded",
+        (5, 0) => "redirect-net",
+        (5, 1) => "redirect-host",
+        _ => return format!("{t}/{c}"),
+    }
+    .to_owned()
+}
+
+fn ct_text(view: CtView) -> Option<String> {
+    let info = view.info?;
+    let state = match info {
+        CtInfo::Established | CtInfo::EstablishedReply => "established",
+        CtInfo::Related | CtInfo::RelatedReply => "related",
+        CtInfo::New => "new",
+    };
+    let mut s = format!("{state}/{}", if info.is_reply() { "reply" } else { "orig" });
+    for (bit, word) in
+        [(CtStatus::ASSURED, " assured"), (CtStatus::CONFIRMED, " confirmed"), (CtStatus::SRC_NAT, " snat"), (CtStatus::DST_NAT, " dnat")]
+    {
+        if view.status.has(bit) {
+            s.push_str(word);
+        }
+    }
+    Some(s)
+}
