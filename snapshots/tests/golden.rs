@@ -1,8 +1,9 @@
 //! The goldens of the real kernel hold, and a golden that says something else is reported.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
 
+use lab::account::Observed;
 use serde_json::Value;
-use snapshots::golden::{self, Golden, Verdict, compare, observe};
+use snapshots::golden::{self, Golden, Verdict, compare};
 use std::path::{Path, PathBuf};
 
 fn folder() -> PathBuf {
@@ -85,7 +86,7 @@ fn each_change(
 fn a_golden_changed_in_any_compared_field_is_reported() {
     let (name, original) = all().into_iter().find(|(n, _)| n.starts_with("13-")).expect("golden 13");
     let ours = golden::observe(&original).unwrap();
-    assert_eq!(compare::compare(&original, &ours), None, "{name} holds as it is");
+    assert_eq!(compare(&original, &ours), None, "{name} holds as it is");
     let text = std::fs::read_to_string(folder().join(format!("{name}.json"))).unwrap();
     let whole: Value = serde_json::from_str(&text).unwrap();
     let mut tried = 0;
@@ -101,7 +102,7 @@ fn a_golden_changed_in_any_compared_field_is_reported() {
                 // a golden that cannot be read is reported before it is compared
                 Err(_) => return,
             };
-            if compare::compare(&changed, &ours).is_none() {
+            if compare(&changed, &ours).is_none() {
                 missed.push(at.join("."));
             }
         });
@@ -113,7 +114,7 @@ fn a_golden_changed_in_any_compared_field_is_reported() {
 #[test]
 fn a_row_more_or_less_is_reported() {
     let (_, original) = all().into_iter().find(|(n, _)| n.starts_with("01-")).expect("golden 01");
-    let ours: observe::Observed = golden::observe(&original).unwrap();
+    let ours: Observed = golden::observe(&original).unwrap();
     for cut in 0..4 {
         let mut g = original.clone();
         match cut {
@@ -122,7 +123,7 @@ fn a_row_more_or_less_is_reported() {
             2 => drop(g.outcome.pop()),
             _ => drop(g.conntrack.insert("podA1".to_owned(), vec!["udp src=1.1.1.1".to_owned()])),
         }
-        assert!(compare::compare(&g, &ours).is_some(), "cut {cut}");
+        assert!(compare(&g, &ours).is_some(), "cut {cut}");
     }
 }
 
@@ -142,7 +143,7 @@ fn kernel_6_1_is_compared_without_conntrack_and_with_its_returns() {
         }
     };
     strip(&mut g.hooks);
-    assert!(compare::compare(&g, &ours).is_some(), "on 6.18 both are differences");
+    assert!(compare(&g, &ours).is_some(), "on 6.18 both are differences");
     g.kernel = "6.1".to_owned();
-    assert_eq!(compare::compare(&g, &ours), None);
+    assert_eq!(compare(&g, &ours), None);
 }

@@ -230,7 +230,7 @@ fn build(lesson: &Lesson<'_>, visits: &[(NetnsId, What)], beyond: Option<NetnsId
         let wired = spots[h.first..h.end].iter().rev().find_map(|s| match s.what {
             What::Device(d) => match config(lesson, s.netns)?.devices.get(d)?.attach {
                 Attach::Wire(end) => Some((s.addr.clone(), segment(lesson, end).unwrap_or_default())),
-                Attach::None | Attach::Loopback | Attach::Veth { .. } => None,
+                Attach::None | Attach::Loopback | Attach::Veth { .. } | Attach::Lower { .. } => None,
             },
             What::Pod | What::Stack => None,
         });

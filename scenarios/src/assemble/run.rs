@@ -15,8 +15,8 @@ use sim_core::engine::blueprint::BuildError;
 use sim_core::engine::{Agenda, Engine, FlowSpec, Run, World};
 use sim_core::linux::NetnsId;
 use sim_core::report::{Report, ScenarioInfo};
-use sim_core::shell::Answer;
 use sim_core::shell::exec::{Shell, configure};
+use sim_core::shell::{self, Answer, CaptureIn};
 use sim_core::trace::{NoTrace, Recording, StepId};
 
 /// How long the world goes on after the last flow has ended: what is still on the wire arrives.
@@ -429,8 +429,25 @@ pub fn exec(l: &Loaded, settled: Settled, on: &str, line: &str) -> Result<Answer
             None => format!("there is no place `{on}`\n  the places: {}", crate::check::names::listed(&places)),
         }
     })?;
+    if let Ok(shell::Command::Capture(c)) = shell::parse(line) {
+        return capture(l, settled, at, &c);
+    }
     let mut engine = Engine::new(settled.world, NoTrace);
     Ok(shell_line(&mut engine, at, line))
+}
+
+/// A capture listens while the flows of the scenario run.
+fn capture(l: &Loaded, settled: Settled, at: NetnsId, c: &CaptureIn) -> Result<Answer, String> {
+    let host = settled.world.info(at).map(|i| i.host).unwrap_or_default();
+    let inside = |name: &str| settled.world.netns_by_name(host, name);
+    let at = match c.netns.as_deref() {
+        None => at,
+        Some(name) => inside(name).ok_or_else(|| format!("Cannot open network namespace \"{name}\": No such file or directory"))?,
+    };
+    let config = settled.world.ns(at).map(|n| n.config.clone()).unwrap_or_default();
+    let agenda = agenda(l, &settled, &l.scenario.flows).map_err(|_| "the scenario's flows cannot be run".to_owned())?;
+    let run = Engine::new(settled.world, Recording::default()).record(&agenda, &mut Shell);
+    Ok(shell::tcpdump::render(&c.capture, &run.recording, at, &config))
 }
 
 fn shell_line(engine: &mut Engine<NoTrace>, at: NetnsId, line: &str) -> Answer {

@@ -16,6 +16,7 @@
 //! | [`UdpClient`] | sends a datagram and waits for the answer |
 //! | [`HttpClient`] | one HTTP request |
 //! | [`Raw`] | sends a packet as it is |
+//! | [`RouteProbe`] | UDP probes with growing TTL |
 
 pub mod echo;
 pub mod http_client;
@@ -23,6 +24,7 @@ pub mod options;
 pub mod outcome;
 pub mod ping;
 pub mod raw;
+pub mod route_probe;
 pub mod syscalls;
 pub mod tcp_client;
 pub mod udp_client;
@@ -33,6 +35,7 @@ pub use options::{Command, Options};
 pub use outcome::{Ending, Origin, Outcome, ServerSaw};
 pub use ping::Ping;
 pub use raw::Raw;
+pub use route_probe::RouteProbe;
 pub use syscalls::{Event, Program, Syscalls};
 pub use tcp_client::TcpClient;
 pub use udp_client::UdpClient;

@@ -12,7 +12,7 @@ use crate::linux::netfilter::{AddrMatch, RuleSpec, TableKind, Target};
 use crate::linux::op::XtOp;
 use crate::linux::op::xtables::{Restore, RestoreLine, RestoreTable, XtCommand};
 use crate::linux::{Netns, Op};
-use crate::packet::{Ipv4Addr, Prefix};
+use crate::packet::{Family, Ipv4Addr, Prefix};
 use std::sync::Arc;
 
 /// A rule in its chain.
@@ -25,7 +25,7 @@ pub struct ChainRule {
 }
 
 fn command(table: TableKind, command: XtCommand) -> Op {
-    Op::Xtables(XtOp::Command { table, command })
+    Op::Xtables(Family::Inet, XtOp::Command { table, command })
 }
 
 fn masquerade(random_fully: bool) -> Target {
@@ -64,7 +64,7 @@ pub fn rebuild(ns: &Netns, table: TableKind, rules: &[ChainRule], cleared: Optio
         lines.push((0, RestoreLine::Command(XtCommand::Append(r.chain.clone(), r.spec.clone()))));
     }
     let tables = vec![RestoreTable { table, lines, commit: 0 }];
-    Op::Xtables(XtOp::Restore(Arc::new(Restore { noflush: true, counters: false, tables })))
+    Op::Xtables(Family::Inet, XtOp::Restore(Arc::new(Restore { noflush: true, counters: false, tables })))
 }
 
 /// The name of the chain and the comment for a container's masquerading: `CNI-` and 24 digits.
@@ -190,8 +190,8 @@ mod tests {
         let text: Vec<String> = cni_masq("bridge", "abc", &ip)
             .iter()
             .map(|op| match op {
-                Op::Xtables(XtOp::Command { table: TableKind::Nat, command: XtCommand::NewChain(c) }) => format!("-N {c}"),
-                Op::Xtables(XtOp::Command { table: TableKind::Nat, command: XtCommand::Append(c, r) }) => format!("-A {c} {}", r.text()),
+                Op::Xtables(_, XtOp::Command { table: TableKind::Nat, command: XtCommand::NewChain(c) }) => format!("-N {c}"),
+                Op::Xtables(_, XtOp::Command { table: TableKind::Nat, command: XtCommand::Append(c, r) }) => format!("-A {c} {}", r.text()),
                 other => format!("{other:?}"),
             })
             .collect();

@@ -217,7 +217,7 @@ impl<T: Tracer> Walk<'_, T> {
         if !self.ns.config.devices.get(bridge).is_some_and(|d| d.up) {
             return self.drop_skb(skb, bridge, DropReason::DevReady);
         }
-        self.deliver_frame(skb, bridge, false);
+        self.deliver_frame(skb, bridge);
     }
 
     /// The host sends through the bridge device (br_dev_xmit).

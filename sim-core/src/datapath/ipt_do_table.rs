@@ -22,13 +22,14 @@ use crate::linux::conntrack::{CtView, Dir, Manip, NatRange};
 use crate::linux::device::Scope;
 use crate::linux::netfilter::matches::Statistic;
 use crate::linux::netfilter::matches::statistic::Mode;
+use crate::linux::netfilter::targets::dnat::range_of;
 use crate::linux::netfilter::targets::reject::RejectWith;
 use crate::linux::netfilter::xtables::ChainId;
-use crate::linux::netfilter::{Chain, Hook, MatchCx, Memory, Policy, Rule, TableKind, Target};
+use crate::linux::netfilter::{Chain, CtTuples, Hook, MatchCx, Memory, Policy, Rule, TableKind, Target};
 use crate::linux::rng::Draw;
 use crate::linux::skb::Skb;
 use crate::linux::{Config, IfIndex, RowId};
-use crate::packet::{Address, Ipv4Addr, Net, Tuple};
+use crate::packet::{Address, Family, IpAddr, Ipv4Addr, Net};
 use crate::trace::evidence::{CtCode, RuleAt, Verdict};
 use crate::trace::{Evidence, StepId, Tracer};
 use smallvec::SmallVec;
@@ -36,20 +37,23 @@ use std::sync::Arc;
 
 /// Asks the built-in chain of `table` at the hook (ipt_do_table).
 pub fn ipt_do_table<T: Tracer>(w: &mut Walk<'_, T>, skb: &mut Skb, table: TableKind, state: &HookState) -> NfVerdict {
-    let Some(base) = w.ns.config.xt.table(table).and_then(|t| t.base(state.hook)) else { return NfVerdict::Accept };
+    let family = if matches!(skb.frame.net, Net::Ipv6(_)) { Family::Inet6 } else { Family::Inet };
+    let Some(base) = w.ns.config.xtables(family).table(table).and_then(|t| t.base(state.hook)) else { return NfVerdict::Accept };
     if base.rules.is_empty() && !T::ON {
         return policy_of(base);
     }
     let config = Arc::clone(&w.ns.config);
-    let Some(table) = config.xt.table(table) else { return NfVerdict::Accept };
+    let Some(table) = config.xtables(family).table(table) else { return NfVerdict::Accept };
     let ct = w.ns.conntrack.view(skb.ct);
-    let ct_tuples = skb.ct.and_then(|r| w.ns.conntrack.get(r.id)).map(|e| (*e.tuple(Dir::Original), *e.tuple(Dir::Reply)));
+    let entry = skb.ct.filter(|_| family == Family::Inet).and_then(|r| w.ns.conntrack.get(r.id));
+    let ct_tuples = entry.map(|e| CtTuples::V4(*e.tuple(Dir::Original), *e.tuple(Dir::Reply)));
     let mut walk = TableWalk {
         config: &config,
         state,
         ct,
         ct_tuples,
         dev: if state.iif.is_some() { state.iif } else { state.oif },
+        family,
         table: table.kind,
     };
     let mut at: (ChainId, usize) = (state.hook as ChainId, 0);
@@ -105,8 +109,9 @@ struct TableWalk<'a> {
     config: &'a Config,
     state: &'a HookState,
     ct: CtView,
-    ct_tuples: Option<(Tuple<Ipv4Addr>, Tuple<Ipv4Addr>)>,
+    ct_tuples: Option<CtTuples>,
     dev: IfIndex,
+    family: Family,
     table: TableKind,
 }
 
@@ -114,7 +119,11 @@ impl TableWalk<'_> {
     /// The next rule that fits.
     #[inline]
     fn next<'c, T: Tracer>(&self, w: &mut Walk<'_, T>, skb: &Skb, chain: &'c Chain, from: usize) -> Option<(usize, &'c Rule)> {
-        let Net::Ipv4(ip) = &skb.frame.net else { return None };
+        let packet = match &skb.frame.net {
+            Net::Ipv4(ip) => MatchCx::new(ip, self.state.hook),
+            Net::Ipv6(ip) => MatchCx::new6(ip, self.state.hook),
+            _ => return None,
+        };
         let devices = &self.config.devices;
         let cx = MatchCx {
             iif: devices.name(self.state.iif),
@@ -127,10 +136,11 @@ impl TableWalk<'_> {
             phys: skb.bridge.as_ref().map(|b| (devices.name(b.physin), devices.name(b.physout))),
             mac_source: (skb.iif.is_some() && self.state.hook != Hook::Output).then_some(skb.frame.eth.src),
             fib: Some(&self.config.fib),
-            ..MatchCx::new(ip, self.state.hook)
+            fib6: Some(&self.config.fib6),
+            ..packet
         };
         let mut memory = Live { w, skb, dev: self.dev };
-        chain.find(from, u32::from(ip.header.dst), |rule| rule.eval(&cx, &mut memory).is_ok())
+        chain.find(from, cx.dst, |rule| rule.eval(&cx, &mut memory).is_ok())
     }
 
     #[inline]
@@ -140,7 +150,7 @@ impl TableWalk<'_> {
     }
 
     fn policy<T: Tracer>(&self, w: &mut Walk<'_, T>, skb: &Skb, table: TableKind, hook: Hook) -> NfVerdict {
-        let said = match self.config.xt.table(table).and_then(|t| t.base(hook)) {
+        let said = match self.config.xtables(self.family).table(table).and_then(|t| t.base(hook)) {
             Some(base) => policy_of(base),
             None => NfVerdict::Accept,
         };
@@ -181,7 +191,7 @@ impl TableWalk<'_> {
             Target::Reject(r) => {
                 self.record(w, skb, chain, at, Verdict::Drop, rule.row);
                 match r.with {
-                    RejectWith::Icmp(code) => nf_send_unreach(w, skb, self.state, code),
+                    RejectWith::Icmp(code) | RejectWith::Icmp6(code) => nf_send_unreach(w, skb, self.state, code),
                     RejectWith::TcpReset => nf_send_reset(w, skb, self.state),
                 }
                 Said::Verdict(NfVerdict::Drop)
@@ -190,12 +200,12 @@ impl TableWalk<'_> {
             Target::Snat(t) => self.translate(w, skb, chain, at, rule, &t.range, Manip::Src),
             Target::Masquerade(t) => {
                 let step = self.record(w, skb, chain, at, Verdict::Accept, rule.row);
-                let said = nf_nat_masquerade(w, skb, self.state, &t.range, rule.row);
+                let said = nf_nat_masquerade(w, skb, self.state, &range_of(&t.range), rule.row);
                 self.translated(w, step, said)
             }
             Target::Redirect(t) => match self.redirect_to(skb) {
                 Some(to) => {
-                    let range = NatRange { addrs: Some((to, to)), ..t.range };
+                    let range = NatRange { addrs: Some((to.into(), to.into())), ..t.range };
                     self.translate(w, skb, chain, at, rule, &range, Manip::Dst)
                 }
                 None => {
@@ -213,11 +223,11 @@ impl TableWalk<'_> {
         chain: ChainId,
         at: RuleAt,
         rule: &Rule,
-        range: &NatRange<Ipv4Addr>,
+        range: &NatRange<IpAddr>,
         manip: Manip,
     ) -> Said {
         let step = self.record(w, skb, chain, at, Verdict::Accept, rule.row);
-        let said = nf_nat_setup_info(w, skb, range, manip, rule.row);
+        let said = nf_nat_setup_info(w, skb, &range_of(range), manip, rule.row);
         self.translated(w, step, said)
     }
 

@@ -22,6 +22,8 @@ pub mod icmp;
 pub mod ip_fragment;
 pub mod ip_input;
 pub mod ipt_do_table;
+pub mod ipvlan;
+pub mod macvlan;
 pub mod manip;
 pub mod nat;
 pub mod neighbour;
@@ -34,10 +36,11 @@ pub mod syscall;
 pub mod tcp;
 pub mod transmit;
 pub mod udp;
+pub mod vlan;
 pub mod walk;
 
 pub use hook::{HookState, NfVerdict};
-pub use walk::{Effect, Effects, Ids, Timer, Walk};
+pub use walk::{Beyond, Effect, Effects, Ids, Timer, Walk};
 
 #[cfg(test)]
 mod tests;

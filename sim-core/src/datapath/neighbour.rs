@@ -140,7 +140,8 @@ impl<T: Tracer> Walk<'_, T> {
 
     /// Writes the link header and hands the frame to the device.
     pub(super) fn send_to(&mut self, mut skb: Box<Skb>, dev: IfIndex, dst: Mac, src: Mac) {
-        skb.frame.eth = Ethernet { dst, src };
+        skb.frame.eth.dst = dst;
+        skb.frame.eth.src = src;
         self.changed(&mut skb, |_| Change::Ethernet { dst, src });
         self.dev_queue_xmit(skb, dev);
     }

@@ -2,7 +2,7 @@
 
 use crate::linux::rng::Rng;
 use crate::linux::skb::Skb;
-use crate::linux::{FlowId, IfIndex, Netns, PacketId, SocketId, Time, VersionId};
+use crate::linux::{FlowId, IfIndex, Netns, NetnsId, PacketId, SocketId, Time, VersionId};
 use crate::packet::{Ipv4Addr, Net};
 use crate::trace::evidence::TimerKind;
 use crate::trace::{Change, DropReason, Evidence, Step, StepId, Tracer};
@@ -18,11 +18,32 @@ pub enum Timer {
     Reassembly(u32),
 }
 
+/// How a frame goes on at another device, by way of the engine: the device may be in another namespace.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Beyond {
+    /// Handed to it to be sent, in the same breath (dev_queue_xmit).
+    Transmit,
+    /// A macvlan child of that namespace and index sends by it, in the same breath.
+    Macvlan(NetnsId, IfIndex),
+    /// An ipvlan child of that namespace and index sends by it, in the same breath.
+    Ipvlan(NetnsId, IfIndex),
+    /// Received by it in the same breath, for whom it was found to be (RX_HANDLER_ANOTHER).
+    Receive,
+    /// As `Receive`, behind what waits (netif_rx).
+    Queue,
+    /// As `Receive`, when the softirqs have done their work (a work queue).
+    Work,
+    /// Received by it like a frame from a wire, behind what waits (dev_forward_skb).
+    Forward,
+}
+
 /// What a namespace wants done outside of it.
 #[derive(Clone, Debug)]
 pub enum Effect {
     /// Hand the frame to what the device is attached to.
     Transmit(IfIndex, Box<Skb>),
+    /// Let the frame go on at that device of that namespace.
+    Beyond(NetnsId, IfIndex, Box<Skb>, Beyond),
     /// Call back at that time.
     Arm(Time, Timer),
     /// Something happened at the socket: its program looks.

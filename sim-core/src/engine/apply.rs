@@ -11,6 +11,7 @@ use crate::linux::errno::Errno;
 use crate::linux::id::{OpId, Source};
 use crate::linux::op::{AgentVerb, LinkOp, Op};
 use crate::linux::{FlowId, IfIndex, NetnsId, PacketId};
+use crate::packet::Family;
 use crate::trace::{DropReason, EventKind, Tracer};
 use std::sync::Arc;
 
@@ -26,7 +27,7 @@ pub struct AgentRequest {
 }
 
 impl World {
-    fn ns_mut(&mut self, id: NetnsId) -> Option<&mut crate::linux::Netns> {
+    pub(super) fn ns_mut(&mut self, id: NetnsId) -> Option<&mut crate::linux::Netns> {
         self.netns.get_mut(id.0 as usize).map(Arc::make_mut)
     }
 }
@@ -59,6 +60,7 @@ impl<T: Tracer> Engine<T> {
         };
         self.forget_masqueraded(netns, before.as_ref());
         self.tell_config(netns, before.as_ref());
+        self.restack();
         result
     }
 
@@ -87,13 +89,13 @@ impl<T: Tracer> Engine<T> {
     }
 
     /// The configuration as it is before a change, if anybody will compare. Who holds it makes the change copy it first.
-    fn config_before(&self, netns: NetnsId) -> Option<Arc<crate::linux::Config>> {
+    pub(super) fn config_before(&self, netns: NetnsId) -> Option<Arc<crate::linux::Config>> {
         let ns = self.world.ns(netns)?;
         (T::ON || !ns.conntrack.is_empty()).then(|| ns.config.clone())
     }
 
     /// Tells the tracer of a configuration that is not what it was.
-    fn tell_config(&mut self, netns: NetnsId, before: Option<&Arc<crate::linux::Config>>) {
+    pub(super) fn tell_config(&mut self, netns: NetnsId, before: Option<&Arc<crate::linux::Config>>) {
         if T::ON
             && let Some(ns) = self.world.netns.get(netns.0 as usize)
             && !before.is_some_and(|b| Arc::ptr_eq(b, &ns.config))
@@ -103,13 +105,14 @@ impl<T: Tracer> Engine<T> {
     }
 
     /// What one namespace could not do alone.
-    fn carry_out(&mut self, netns: NetnsId, requests: Vec<Request>, id: OpId) -> Result<(), OpError> {
+    pub(super) fn carry_out(&mut self, netns: NetnsId, requests: Vec<Request>, id: OpId) -> Result<(), OpError> {
         for request in requests {
             match request {
                 Request::MakePeer { dev, netns: name, peer } => self.make_peer(netns, dev, &name, peer, id)?,
                 Request::MoveDevice { dev, netns: name, rest } => self.move_device(netns, dev, &name, rest, id)?,
                 Request::Carrier { dev } => self.find_carrier(netns, dev),
                 Request::Gone { attach } => self.gone(attach),
+                Request::Stacked { dev } => self.stack(netns, dev),
                 Request::Free(packets) => {
                     self.walk(netns, PacketId::NONE, FlowId::NONE, |w| {
                         for skb in packets {
@@ -136,7 +139,7 @@ impl<T: Tracer> Engine<T> {
                     });
                     self.effects(netns, PacketId::NONE, FlowId::NONE);
                 }
-                Request::Xtables(op) => self.xtables(netns, &op, id)?,
+                Request::Xtables(family, op) => self.xtables(netns, family, &op, id)?,
                 Request::ConntrackFlush => {
                     let now = self.world.now;
                     if let Some(ns) = self.world.ns_mut(netns) {
@@ -166,9 +169,9 @@ impl<T: Tracer> Engine<T> {
         Ok(())
     }
 
-    fn xtables(&mut self, netns: NetnsId, op: &crate::linux::op::XtOp, id: OpId) -> Result<(), OpError> {
+    fn xtables(&mut self, netns: NetnsId, family: Family, op: &crate::linux::op::XtOp, id: OpId) -> Result<(), OpError> {
         let Some(ns) = self.world.ns_mut(netns) else { return Ok(()) };
-        let result = ns.config_mut().apply_xtables(op, Source::Op(id));
+        let result = ns.config_mut().apply_xtables(family, op, Source::Op(id));
         result.map_err(|e| OpError::text(Errno::EINVAL, e.to_string()).with_status(e.status()))
     }
 
@@ -199,7 +202,7 @@ impl<T: Tracer> Engine<T> {
         made
     }
 
-    fn attach(&mut self, netns: NetnsId, dev: IfIndex, attach: Attach) {
+    pub(super) fn attach(&mut self, netns: NetnsId, dev: IfIndex, attach: Attach) {
         if let Some(d) = self.world.ns_mut(netns).and_then(|n| n.config_mut().devices.get_mut(dev)) {
             d.attach = attach;
         }
@@ -213,7 +216,7 @@ impl<T: Tracer> Engine<T> {
         let (device, requests) = apply::take_device(ns, dev, now);
         self.carry_out(netns, requests, id)?;
         let Some(device) = device else { return Ok(()) };
-        let (attach, old_name) = (device.attach, device.name.clone());
+        let (attach, old_name, uppers) = (device.attach, device.name.clone(), device.stack.uppers.clone());
         let Some(ns) = self.world.ns_mut(to) else { return Ok(()) };
         let index = match apply::put_device(ns, device.clone(), rest.name.clone()) {
             Ok(i) => i,
@@ -223,11 +226,13 @@ impl<T: Tracer> Engine<T> {
                     && let Ok(i) = apply::put_device(ns, device, None)
                 {
                     self.moved(attach, netns, i);
+                    self.restacked((netns, dev), (netns, i), &uppers);
                 }
                 return Err(e);
             }
         };
         self.moved(attach, to, index);
+        self.restacked((netns, dev), (to, index), &uppers);
         self.tell_config(to, before.as_ref());
         let dev: Arc<str> = rest.name.clone().unwrap_or(old_name);
         let rest = crate::linux::op::LinkSet { name: None, netns: None, ..rest };
@@ -247,7 +252,7 @@ impl<T: Tracer> Engine<T> {
                     e.dev = index;
                 }
             }
-            Attach::None | Attach::Loopback => {}
+            Attach::None | Attach::Loopback | Attach::Lower { .. } => {}
         }
     }
 
@@ -259,7 +264,7 @@ impl<T: Tracer> Engine<T> {
                 Leads::End(other) => self.world.wires.ends.get(other as usize).map(|e| (e.netns, e.dev)),
                 Leads::Segment(_) => None,
             },
-            Attach::None | Attach::Loopback => None,
+            Attach::None | Attach::Loopback | Attach::Lower { .. } => None,
         }
     }
 
@@ -300,7 +305,7 @@ impl<T: Tracer> Engine<T> {
                     s.fdb.remove_where(|_, p| *p == end);
                 }
             }
-            Attach::None | Attach::Loopback => {}
+            Attach::None | Attach::Loopback | Attach::Lower { .. } => {}
         }
     }
 
@@ -319,6 +324,7 @@ impl<T: Tracer> Engine<T> {
             }
             self.gone(attach);
         }
+        self.restack();
         if let Some(h) = self.world.hosts.get_mut(host.0 as usize) {
             h.netns.shift_remove(name);
         }

@@ -65,6 +65,11 @@ impl<T: Tracer> Engine<T> {
                 self.walk(netns, cause, flow, |walk| walk.receive(skb, dev));
                 self.effects(netns, cause, flow);
             }
+            Happening::Upper { netns, dev, skb, .. } => {
+                let (cause, flow) = (skb.id, skb.flow);
+                self.walk(netns, cause, flow, |walk| walk.receive_upper(skb, dev));
+                self.effects(netns, cause, flow);
+            }
             Happening::Timer { netns, timer } => {
                 self.walk(netns, PacketId::NONE, FlowId::NONE, |walk| match timer {
                     Timer::Neighbour(dev, addr) => walk.neigh_timer(dev, addr),
@@ -96,13 +101,13 @@ impl<T: Tracer> Engine<T> {
     /// Turns what a program did into events. Each frame that it sent is handed on, as far as the present instant goes,
     /// before the next: when a process leaves the device's queue the softirqs run (local_bh_enable).
     fn effects_of_process(&mut self, netns: NetnsId, cause: PacketId, flow: FlowId) -> Result<(), Storm> {
-        if self.world.effects.0.iter().filter(|e| matches!(e, Effect::Transmit(..))).count() < 2 {
+        if self.world.effects.0.iter().filter(|e| matches!(e, Effect::Transmit(..) | Effect::Beyond(..))).count() < 2 {
             // no frame has one behind it
             self.effects(netns, cause, flow);
             return Ok(());
         }
         for effect in std::mem::take(&mut self.world.effects.0) {
-            let sent = matches!(effect, Effect::Transmit(..));
+            let sent = matches!(effect, Effect::Transmit(..) | Effect::Beyond(..));
             self.world.effects.0.push(effect);
             self.effects(netns, cause, flow);
             if sent {
@@ -123,6 +128,7 @@ impl<T: Tracer> Engine<T> {
         for effect in effects.drain(..) {
             match effect {
                 Effect::Transmit(dev, skb) => self.transmit(netns, dev, skb),
+                Effect::Beyond(to, dev, skb, how) => self.beyond(netns, to, dev, skb, how),
                 Effect::Arm(at, timer) => {
                     let w = &mut self.world;
                     // a timer is never for the present: it would come before what is in flight
@@ -147,7 +153,8 @@ impl<T: Tracer> Engine<T> {
         let w = &mut self.world;
         let Some(attach) = w.netns.get(netns.0 as usize).and_then(|n| n.config.devices.get(dev)).map(|d| d.attach) else { return };
         match attach {
-            Attach::None => {}
+            // what stands on another device hands its frames on within the walk
+            Attach::None | Attach::Lower { .. } => {}
             Attach::Loopback => {
                 skb.bridge = None;
                 w.queue.push(w.now, w.now, Happening::Frame { netns, dev, skb });
@@ -204,7 +211,7 @@ impl<T: Tracer> Engine<T> {
 
     /// What a packet loses when it leaves a namespace (skb_scrub_packet).
     #[inline]
-    fn scrub(&mut self, from: NetnsId, to: NetnsId, skb: &mut Skb) {
+    pub(super) fn scrub(&mut self, from: NetnsId, to: NetnsId, skb: &mut Skb) {
         if let Some(ct) = skb.ct.take()
             && let Some(ns) = self.world.netns.get_mut(from.0 as usize)
         {
@@ -220,13 +227,13 @@ impl<T: Tracer> Engine<T> {
     }
 
     #[inline]
-    fn crossed(&mut self, skb: &Skb, from: (NetnsId, IfIndex), to: (NetnsId, IfIndex)) {
+    pub(super) fn crossed(&mut self, skb: &Skb, from: (NetnsId, IfIndex), to: (NetnsId, IfIndex)) {
         if self.world.guard.watching() {
             self.world.guard.cross(Crossing { origin: skb.origin, from, to });
         }
     }
 
-    fn lost(&mut self, netns: NetnsId, dev: IfIndex, skb: &Skb, reason: DropReason) {
+    pub(super) fn lost(&mut self, netns: NetnsId, dev: IfIndex, skb: &Skb, reason: DropReason) {
         if T::ON {
             self.trace.step(Step {
                 at: self.world.now,

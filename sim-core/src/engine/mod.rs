@@ -24,6 +24,7 @@ pub mod network_model;
 pub mod program;
 pub mod queue;
 pub mod run;
+pub mod stacked;
 pub mod wire;
 pub mod world;
 

@@ -19,6 +19,17 @@ pub enum Happening {
         /// The frame.
         skb: Box<Skb>,
     },
+    /// A frame comes up to a device that stands on another, which has said whom it is for.
+    Upper {
+        /// Where.
+        netns: NetnsId,
+        /// To which device.
+        dev: IfIndex,
+        /// The frame.
+        skb: Box<Skb>,
+        /// Whether a work queue hands it over: when the softirqs have done their work.
+        work: bool,
+    },
     /// A timer of a namespace fires.
     Timer {
         /// Where.
@@ -64,7 +75,7 @@ impl Queue {
     pub fn push(&mut self, now: Time, at: Time, what: Happening) {
         if at <= now {
             return match what {
-                Happening::Wake { .. } => self.wakes.push_back(what),
+                Happening::Wake { .. } | Happening::Upper { work: true, .. } => self.wakes.push_back(what),
                 _ => self.present.push_back(what),
             };
         }

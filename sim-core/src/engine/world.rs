@@ -4,6 +4,7 @@ use super::cluster::Cluster;
 use super::guard::Guard;
 use super::program::Slot;
 use super::queue::Queue;
+use super::stacked::Stacked;
 use super::wire::Wires;
 use crate::datapath::{Effects, Ids};
 use crate::linux::id::OpId;
@@ -93,6 +94,8 @@ pub struct World {
     pub cluster: Option<Box<Cluster>>,
     /// Ends storms.
     pub guard: Guard,
+    /// Devices that stand on others.
+    pub(super) stacked: Vec<Stacked>,
     /// Effects of the event at hand; kept for its memory.
     pub(super) effects: Effects,
 }
@@ -114,6 +117,7 @@ impl World {
             last_flow: FlowId::NONE,
             cluster: None,
             guard: Guard::default(),
+            stacked: Vec::new(),
             effects: Effects::default(),
         }
     }

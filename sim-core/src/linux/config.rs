@@ -5,7 +5,7 @@ use super::fib::Fib;
 use super::ipvs::IpvsConfig;
 use super::netfilter::{NfFamily, NfHooks, Xtables, hooks};
 use super::sysctl::Sysctls;
-use crate::packet::{Ipv4Addr, Ipv6Addr};
+use crate::packet::{Family, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 
 /// The configuration of a namespace. A recording keeps each version that a packet met.
@@ -19,6 +19,8 @@ pub struct Config {
     pub fib6: Arc<Fib<Ipv6Addr>>,
     /// iptables.
     pub xt: Arc<Xtables>,
+    /// ip6tables.
+    pub xt6: Arc<Xtables>,
     /// Virtual services.
     pub ipvs: Arc<IpvsConfig>,
     /// What stands at the netfilter hooks: derived from the tables, see [`Config::rehook`].
@@ -40,9 +42,13 @@ impl Config {
     ///
     /// # Errors
     /// In the words of iptables. See [`Xtables::apply`] for what then remains.
-    pub fn apply_xtables(&mut self, op: &super::op::XtOp, source: super::Source) -> Result<(), super::netfilter::XtFailed> {
+    pub fn apply_xtables(&mut self, family: Family, op: &super::op::XtOp, source: super::Source) -> Result<(), super::netfilter::XtFailed> {
         let last = &mut self.last_row;
-        let done = Arc::make_mut(&mut self.xt).apply(op, source, &mut || {
+        let xt = match family {
+            Family::Inet => &mut self.xt,
+            Family::Inet6 => &mut self.xt6,
+        };
+        let done = Arc::make_mut(xt).apply(family, op, source, &mut || {
             *last += 1;
             super::RowId(*last)
         });
@@ -51,11 +57,21 @@ impl Config {
         done
     }
 
+    /// The tables of iptables or ip6tables.
+    #[inline]
+    pub fn xtables(&self, family: Family) -> &Arc<Xtables> {
+        match family {
+            Family::Inet => &self.xt,
+            Family::Inet6 => &self.xt6,
+        }
+    }
+
     /// Brings what stands at the hooks in line with the tables, after one of them changed.
     pub fn rehook(&mut self) {
         let mut chains = hooks::BaseChains::new();
         hooks::xt_base_chains(NfFamily::Ip, &self.xt, &mut chains);
-        let tracks = [self.xt.needs_conntrack(), false, false];
+        hooks::xt_base_chains(NfFamily::Ip6, &self.xt6, &mut chains);
+        let tracks = [self.xt.needs_conntrack(), self.xt6.needs_conntrack(), false];
         let mut now = (*self.hooks).clone();
         now.sync(&chains, tracks, self.ipvs.enabled);
         if now != *self.hooks {

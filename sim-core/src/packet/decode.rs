@@ -23,7 +23,7 @@
 //!   flow labels above 20 bits;
 //! - TCP options that are no multiple of 4 long (they are padded) or longer than 40 bytes (they are cut);
 //!   `Some` of no option bytes (it is `None`);
-//! - an `Other` that holds what a type could hold, a fragment without fragment bits or the reverse,
+//! - an `Other` that holds what a type could hold, a VLAN tag too where there is room for one, a fragment without fragment bits or the reverse,
 //!   any fragment of IPv6, ICMP in IPv6, ICMPv6 in IPv4;
 //! - a UDP checksum error beside `no_checksum`, or one that makes the field zero.
 

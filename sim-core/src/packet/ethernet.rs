@@ -1,5 +1,6 @@
 //! Ethernet II frames (IEEE 802.3).
 
+use super::vlan::{VlanProtocol, VlanTag, VlanTags};
 use super::{Arp, Bytes, DecodeError, Ipv4Packet, Ipv6Packet, Mac};
 
 /// The Ethernet header. Its type follows from what the frame carries.
@@ -9,6 +10,16 @@ pub struct Ethernet {
     pub dst: Mac,
     /// Source hardware address.
     pub src: Mac,
+    /// VLAN tags between the addresses and the type. The kernel keeps the outermost beside the packet (`vlan_tci`).
+    pub tags: VlanTags,
+}
+
+impl Ethernet {
+    /// An untagged header.
+    #[inline]
+    pub fn new(dst: Mac, src: Mac) -> Self {
+        Ethernet { dst, src, tags: VlanTags::default() }
+    }
 }
 
 /// What an Ethernet frame carries.
@@ -91,10 +102,10 @@ impl Net {
 }
 
 impl Frame {
-    /// Length in bytes, Ethernet header included, without padding and frame check sequence.
+    /// Length in bytes, Ethernet header and tags included, without padding and frame check sequence.
     #[inline]
     pub fn len(&self) -> usize {
-        Self::HEADER_LEN + self.net.len()
+        Self::HEADER_LEN + VlanTag::LEN * self.eth.tags.len() + self.net.len()
     }
 
     /// Never: a frame has a header.
@@ -107,6 +118,10 @@ impl Frame {
         let mut out = Vec::with_capacity(self.len());
         out.extend(self.eth.dst.0);
         out.extend(self.eth.src.0);
+        for tag in self.eth.tags.iter() {
+            out.extend(tag.protocol.ethertype().to_be_bytes());
+            out.extend(tag.tci.to_be_bytes());
+        }
         out.extend(self.net.ethertype().to_be_bytes());
         match &self.net {
             Net::Arp(a) => a.encode_into(&mut out),
@@ -126,8 +141,16 @@ impl Frame {
         let Some((h, rest)) = bytes.split_first_chunk::<{ Self::HEADER_LEN }>() else {
             return Err(DecodeError::short("eth", Self::HEADER_LEN, bytes.len()));
         };
-        let eth = Ethernet { dst: Mac([h[0], h[1], h[2], h[3], h[4], h[5]]), src: Mac([h[6], h[7], h[8], h[9], h[10], h[11]]) };
-        let ethertype = u16::from_be_bytes([h[12], h[13]]);
+        let mut eth = Ethernet::new(Mac([h[0], h[1], h[2], h[3], h[4], h[5]]), Mac([h[6], h[7], h[8], h[9], h[10], h[11]]));
+        let mut ethertype = u16::from_be_bytes([h[12], h[13]]);
+        let mut rest = rest;
+        while let (Some(protocol), Some((t, behind))) = (VlanProtocol::of(ethertype), rest.split_first_chunk::<{ VlanTag::LEN }>()) {
+            if !eth.tags.append(VlanTag { protocol, tci: u16::from_be_bytes([t[0], t[1]]) }) {
+                break;
+            }
+            ethertype = u16::from_be_bytes([t[2], t[3]]);
+            rest = behind;
+        }
         let other = || Net::Other { ethertype, payload: rest.into() };
         let net = match ethertype {
             0x0806 => Arp::decode(rest).map(Net::Arp),
@@ -138,7 +161,7 @@ impl Frame {
         match net {
             Ok(net) => Ok(Frame { eth, net }),
             Err(e) if e.is_untyped() => Ok(Frame { eth, net: other() }),
-            Err(e) => Err(e.inside(Self::HEADER_LEN)),
+            Err(e) => Err(e.inside(Self::HEADER_LEN + VlanTag::LEN * eth.tags.len())),
         }
     }
 }

@@ -73,7 +73,7 @@ from! {
 /// The fields of one header.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HeaderView {
-    /// `eth`, `arp`, `ipv4`, `ipv6`, `icmp`, `icmpv6`, `tcp` or `udp`.
+    /// `eth`, `vlan`, `vlan_inner`, `arp`, `ipv4`, `ipv6`, `icmp`, `icmpv6`, `tcp` or `udp`.
     pub name: &'static str,
     /// The fields in the order in which they are shown.
     pub fields: Vec<(&'static str, FieldValue)>,
@@ -110,9 +110,24 @@ macro_rules! view {
     };
 }
 
+/// The Ethernet type that follows the first `n` tags.
+fn type_behind(h: &Ethernet, net: &Net, n: usize) -> FieldValue {
+    FieldValue::Hex(h.tags.iter().nth(n).map_or(net.ethertype(), |t| t.protocol.ethertype()))
+}
+
+/// The tags, outermost first; the second is called `vlan_inner`.
+fn vlan(h: &Ethernet, net: &Net) -> impl Iterator<Item = HeaderView> {
+    let (h, types) = (*h, [type_behind(h, net, 1), type_behind(h, net, 2)]);
+    ["vlan", "vlan_inner"].into_iter().zip(types).enumerate().filter_map(move |(n, (name, behind))| {
+        let tag = h.tags.iter().nth(n)?;
+        let fields = vec![("id", tag.id().into()), ("pcp", tag.priority().into()), ("dei", tag.drop_eligible().into()), ("type", behind)];
+        Some(HeaderView { name, fields })
+    })
+}
+
 fn eth(h: &Ethernet, net: &Net) -> HeaderView {
     let mut view = view!("eth", dst: h.dst, src: h.src);
-    view.fields.push(("type", FieldValue::Hex(net.ethertype())));
+    view.fields.push(("type", type_behind(h, net, 0)));
     if let Net::Other { payload, .. } = net {
         view.fields.push(("payload", payload.into()));
     }
@@ -322,7 +337,10 @@ impl Icmpv6 {
 impl Frame {
     /// The headers, outermost first, with every field as it stands on the wire.
     pub fn fields(&self) -> Vec<HeaderView> {
-        [Some(eth(&self.eth, &self.net)), ip(&self.net), transport(&self.net)].into_iter().flatten().collect()
+        let mut all = vec![eth(&self.eth, &self.net)];
+        all.extend(vlan(&self.eth, &self.net));
+        all.extend([ip(&self.net), transport(&self.net)].into_iter().flatten());
+        all
     }
 
     /// The quoted packet, if the frame carries an ICMP error.
@@ -350,6 +368,7 @@ impl Frame {
                 return view.get(field).cloned();
             }
             "eth" => eth(&self.eth, &self.net),
+            "vlan" | "vlan_inner" => vlan(&self.eth, &self.net).find(|v| v.name == header)?,
             "arp" | "ipv4" | "ipv6" => ip(&self.net)?,
             _ => transport(&self.net)?,
         };

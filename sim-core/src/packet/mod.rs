@@ -37,6 +37,7 @@ pub mod tcp;
 pub mod tcp_options;
 pub mod tuple;
 pub mod udp;
+pub mod vlan;
 
 pub use addr::{Address, Family};
 pub use arp::{Arp, ArpOp};
@@ -57,6 +58,7 @@ pub use tcp::{Tcp, TcpFlags, TcpOptions};
 pub use tcp_options::{TcpOption, TcpOptionSet};
 pub use tuple::{Endpoint, L4, Tuple};
 pub use udp::Udp;
+pub use vlan::{VlanProtocol, VlanTag, VlanTags};
 
 #[cfg(test)]
 mod tests;

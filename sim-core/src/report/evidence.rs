@@ -9,13 +9,12 @@ use crate::linux::config::Config;
 use crate::linux::conntrack::CtId;
 use crate::linux::fib::RouteType;
 use crate::linux::neighbour::NudState;
-use crate::linux::netfilter::ChainId;
-use crate::linux::netfilter::TableKind;
+use crate::linux::netfilter::{ChainId, NfFamily, TableKind};
 use crate::linux::skb::PktType;
 use crate::linux::{IfIndex, NetnsId, RowId, Source};
-use crate::packet::{Frame, Ipv4Addr, Mac};
+use crate::packet::{Family, Frame, Ipv4Addr, Mac};
 use crate::trace::evidence::{CtCode, FdbVerdict, NeighAction, RuleAt, Verdict};
-use crate::trace::{Evidence, StateDelta, Step};
+use crate::trace::{Evidence, StateDelta, Step, StepId};
 
 /// What an evidence tells.
 #[derive(Clone, Debug, Default)]
@@ -334,9 +333,18 @@ impl<'r> Report<'r> {
         Told::new(fields).verdict(action).row(row, made)
     }
 
+    /// Whose rules step `n` is about: those of the hook that the packet is in.
+    fn family_of_rule(&self, n: u32) -> Family {
+        let hook = self.index.hook_of(n).and_then(|h| self.raw(StepId(h))).map(|s| s.evidence);
+        match hook {
+            Some(Evidence::Hook { family: NfFamily::Ip6, .. }) => Family::Inet6,
+            _ => Family::Inet,
+        }
+    }
+
     fn rule_evidence(&self, ns: NetnsId, n: u32, hit: &RuleHit) -> Told {
         let config = self.config(ns, n);
-        let table = config.and_then(|c| c.xt.table(hit.table));
+        let table = config.and_then(|c| c.xtables(self.family_of_rule(n)).table(hit.table));
         let name = |i: ChainId| table.and_then(|t| t.chain(i)).map(|c| c.name.to_string()).unwrap_or_default();
         let chain = table.and_then(|t| t.chain(hit.chain));
         let (number, text) = match hit.at {
@@ -429,6 +437,7 @@ type FoundRule<'c> = (&'c crate::linux::netfilter::Table, &'c crate::linux::netf
 pub(super) fn find_rule(config: &Config, row: RowId) -> Option<FoundRule<'_>> {
     TableKind::ALL
         .into_iter()
-        .filter_map(|k| config.xt.table(k))
+        .flat_map(|k| [config.xt.table(k), config.xt6.table(k)])
+        .flatten()
         .find_map(|t| t.chains().find_map(|(_, c)| c.rules.iter().find(|r| r.row == row).map(|r| (&**t, c, r))))
 }

@@ -9,9 +9,9 @@ use super::view::Report;
 use crate::linux::config::Config;
 use crate::linux::netfilter::eval::Recorded;
 use crate::linux::netfilter::xtables::{ChainId, Table};
-use crate::linux::netfilter::{Hook, MatchCx, TableKind};
+use crate::linux::netfilter::{CtTuples, Hook, MatchCx, NfFamily, TableKind};
 use crate::linux::{IfIndex, RowId};
-use crate::packet::{Ipv4Addr, Tuple};
+use crate::packet::{Family, Ipv4Addr, Net, Tuple};
 use crate::trace::evidence::{RuleAt, Verdict};
 use crate::trace::{Evidence, Step, StepId};
 
@@ -35,9 +35,9 @@ impl Report<'_> {
         let step = self.raw(id)?;
         let Evidence::Rule { table, .. } = step.evidence else { return None };
         let entered = self.index.hook_of(id.0)?;
-        let Evidence::Hook { hook, iif, oif, mark, .. } = self.raw(StepId(entered))?.evidence else { return None };
+        let Evidence::Hook { family, hook, iif, oif, mark, .. } = self.raw(StepId(entered))?.evidence else { return None };
         let config = self.config(step.netns, id.0)?;
-        let tables = config.xt.table(table)?;
+        let tables = config.xtables(if family == NfFamily::Ip6 { Family::Inet6 } else { Family::Inet }).table(table)?;
         let steps = self.index.steps_at(self.index.packet_of(id.0)?);
         let from = steps.partition_point(|n| *n < entered);
         let inside = || steps[from..].iter().take_while(|n| **n <= id.0).filter(|n| self.index.hook_of(**n) == Some(entered));
@@ -53,7 +53,11 @@ impl Report<'_> {
             })
             .collect();
         let frame = self.frame(self.index.recorded(id.0))?;
-        let ip = frame.ipv4()?;
+        let packet = match &frame.net {
+            Net::Ipv4(ip) => MatchCx::new(ip, hook),
+            Net::Ipv6(ip) => MatchCx::new6(ip, hook),
+            _ => return None,
+        };
         let ports = self.ports_of_bridge(config, steps, id.0);
         let Evidence::Rule { ct, .. } = step.evidence else { return None };
         let (iif, oif) = (IfIndex(u32::from(iif)), IfIndex(u32::from(oif)));
@@ -63,12 +67,13 @@ impl Report<'_> {
             iif_index: iif,
             oif_index: oif,
             ct: ct.into(),
-            ct_tuples: self.tuples(steps, entered, id.0),
+            ct_tuples: self.tuples(steps, entered, id.0).map(|(o, r)| CtTuples::V4(o, r)),
             mark: hits.len().checked_sub(2).map_or(mark, |i| hits[i].mark),
             phys: ports,
             mac_source: (hook != Hook::Output).then_some(frame.eth.src),
             fib: Some(&config.fib),
-            ..MatchCx::new(ip, hook)
+            fib6: Some(&config.fib6),
+            ..packet
         };
         let rules = tables.chain(chain)?;
         let mut out = Vec::new();

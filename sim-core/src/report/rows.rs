@@ -98,9 +98,9 @@ pub fn rule(_config: &Config, _table: &Table, chain: &Chain, rule: &Rule) -> Str
 /// A command as one would type it; of a batch or a restore file the command and how much it holds.
 pub fn op(op: &Op) -> String {
     match op {
-        Op::Xtables(XtOp::Restore(r)) => {
+        Op::Xtables(family, XtOp::Restore(r)) => {
             let lines: usize = r.tables.iter().map(|t| t.lines.len()).sum();
-            format!("iptables-restore ({lines} lines)")
+            format!("{} ({lines} lines)", shell::iptables::restore_program(*family))
         }
         Op::Ipvs(IpvsOp::Restore(lines)) => format!("ipvsadm -R ({} lines)", lines.len()),
         Op::Route(RouteOp::Batch { batch, .. }) => format!("ip -batch ({} routes)", batch.routes.len()),
@@ -110,7 +110,7 @@ pub fn op(op: &Op) -> String {
         | Op::Neigh(_)
         | Op::Fdb(_)
         | Op::Sysctl { .. }
-        | Op::Xtables(_)
+        | Op::Xtables(..)
         | Op::Ipvs(_)
         | Op::ConntrackFlush
         | Op::ConntrackDelete(_)

@@ -28,11 +28,15 @@ fn filtered() -> Run {
     let (a, c) = (lab.node_a, lab.client);
     let tcp = Some(ProtoMatch { protocol: Protocol::TCP, invert: false });
     let mut dnat = Dnat::default();
-    dnat.range.addrs = Some((ip("10.244.1.3"), ip("10.244.1.3")));
+    dnat.range.addrs = Some((ip("10.244.1.3").into(), ip("10.244.1.3").into()));
     dnat.range.ports = Some((80, 80));
     let service = RuleSpec { dst: AddrMatch::host(ip("10.96.0.10")), protocol: tcp, target: Target::Dnat(dnat), ..RuleSpec::default() };
     lab.rule(a, TableKind::Nat, "PREROUTING", service);
-    let other = RuleSpec { dst: AddrMatch::prefix("10.244.9.0/24".parse().unwrap()), target: Target::Drop, ..RuleSpec::default() };
+    let other = RuleSpec {
+        dst: AddrMatch::prefix::<crate::packet::Ipv4Addr>("10.244.9.0/24".parse().unwrap()),
+        target: Target::Drop,
+        ..RuleSpec::default()
+    };
     lab.rule(a, TableKind::Filter, "FORWARD", other);
     let icmp = Some(ProtoMatch { protocol: Protocol::ICMP, invert: false });
     let drop = RuleSpec { iif: Some(IfMatch::named("cni0")), protocol: icmp, target: Target::Drop, ..RuleSpec::default() };

@@ -137,12 +137,12 @@ impl Lab {
 
     pub(super) fn rule(&mut self, ns: NetnsId, table: TableKind, chain: &str, spec: RuleSpec) {
         let command = XtCommand::Append(chain.into(), Arc::new(spec));
-        self.op(ns, Op::Xtables(XtOp::Command { table, command }), "kube-proxy");
+        self.op(ns, Op::Xtables(crate::packet::Family::Inet, XtOp::Command { table, command }), "kube-proxy");
     }
 
     pub(super) fn policy(&mut self, ns: NetnsId, chain: &str, policy: Policy) {
         let command = XtCommand::Policy(chain.into(), policy);
-        self.op(ns, Op::Xtables(XtOp::Command { table: TableKind::Filter, command }), "admin");
+        self.op(ns, Op::Xtables(crate::packet::Family::Inet, XtOp::Command { table: TableKind::Filter, command }), "admin");
     }
 
     fn flow(&mut self, name: &str, from: NetnsId, kind: FlowKind, options: SendOptions) {

@@ -1,6 +1,6 @@
 //! Commands that make traffic, as data for the engine to run.
 
-use super::{curl::Curl, nc::Nc, ping::Ping};
+use super::{curl::Curl, nc::Nc, ping::Ping, tracepath::Tracepath, traceroute::Traceroute};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -22,6 +22,10 @@ pub enum FlowCommand {
     Curl(Curl),
     /// `nc`.
     Nc(Nc),
+    /// `traceroute`.
+    Traceroute(Traceroute),
+    /// `tracepath`.
+    Tracepath(Tracepath),
 }
 
 impl FlowCommand {
@@ -31,6 +35,8 @@ impl FlowCommand {
             FlowCommand::Ping(p) => &p.host,
             FlowCommand::Curl(c) => &c.host,
             FlowCommand::Nc(n) => &n.host,
+            FlowCommand::Traceroute(t) => &t.host,
+            FlowCommand::Tracepath(t) => &t.host,
         }
     }
 }

@@ -29,10 +29,16 @@ mod mutation_tests;
 pub mod nc;
 pub mod ping;
 pub mod print;
+pub mod ss;
 pub mod sysctl;
 pub mod systemctl;
+pub mod tcpdump;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod tests_probes;
+pub mod tracepath;
+pub mod traceroute;
 pub mod xtables;
 
 pub use answer::{Answer, Surroundings, answer};
@@ -63,6 +69,15 @@ pub struct QueryIn {
     pub query: Query,
 }
 
+/// A capture, and the namespace that it listens in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CaptureIn {
+    /// Name of the namespace; none for the one that the shell is in.
+    pub netns: Option<Arc<str>>,
+    /// The capture.
+    pub capture: tcpdump::Tcpdump,
+}
+
 /// What a command line asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Command {
@@ -72,6 +87,8 @@ pub enum Command {
     Query(QueryIn),
     /// Traffic.
     Flow(FlowIn),
+    /// A capture while traffic runs.
+    Capture(CaptureIn),
 }
 
 impl Command {
@@ -101,6 +118,7 @@ impl Command {
             }
             Command::Query(q) => q.netns = q.netns.take().or_else(|| netns.cloned()),
             Command::Flow(f) => f.netns = f.netns.take().or_else(|| netns.cloned()),
+            Command::Capture(c) => c.netns = c.netns.take().or_else(|| netns.cloned()),
         }
         self
     }
@@ -133,6 +151,8 @@ pub enum Query {
     Conntrack(conntrack::Show),
     /// `iptables -L`, `iptables -S`, `iptables-save`.
     Xtables(xtables::XtQuery),
+    /// `ss`.
+    Sockets(ss::Show),
     /// `ipvsadm -L`, `-S`.
     Ipvs(ipvsadm::Show),
     /// `hostname`.
@@ -161,6 +181,9 @@ pub static COMMANDS: &[&Spec] = &[
     &xtables::IPTABLES,
     &xtables::SAVE,
     &xtables::RESTORE,
+    &xtables::IP6TABLES,
+    &xtables::SAVE6,
+    &xtables::RESTORE6,
     &sysctl::SPEC,
     &ipvsadm::SPEC,
     &conntrack::SPEC,
@@ -170,6 +193,10 @@ pub static COMMANDS: &[&Spec] = &[
     &nc::SPEC,
     &hostname::SPEC,
     &cat::SPEC,
+    &tcpdump::SPEC,
+    &ss::SPEC,
+    &traceroute::SPEC,
+    &tracepath::SPEC,
 ];
 
 /// Commands that a real host has and this one has not.
@@ -185,9 +212,6 @@ const NOT_SIMULATED: &[&str] = &[
     "grep",
     "host",
     "ifconfig",
-    "ip6tables",
-    "ip6tables-restore",
-    "ip6tables-save",
     "ipset",
     "iptables-legacy",
     "iptables-nft",
@@ -204,13 +228,9 @@ const NOT_SIMULATED: &[&str] = &[
     "sed",
     "sleep",
     "socat",
-    "ss",
     "tc",
-    "tcpdump",
     "tee",
     "telnet",
-    "traceroute",
-    "tracepath",
     "unshare",
     "wget",
     "wg",

@@ -30,7 +30,7 @@ fn print_op(op: &Op) -> Vec<String> {
         Op::Neigh(o) => vec![ip::neigh::print(o)],
         Op::Fdb(o) => vec![bridge::fdb::print(o)],
         Op::Sysctl { key, value } => vec![sysctl::print(key, value)],
-        Op::Xtables(o) => super::iptables::print(o).split('\n').map(str::to_owned).collect(),
+        Op::Xtables(family, o) => super::iptables::print(*family, o).split('\n').map(str::to_owned).collect(),
         Op::Ipvs(o) => super::ipvsadm::print(o),
         Op::ConntrackFlush => vec!["conntrack -F".to_owned()],
         Op::ConntrackDelete(f) => vec![conntrack::print(f)],

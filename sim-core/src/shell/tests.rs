@@ -59,7 +59,7 @@ impl Session {
                 Some(ns) => answer(self.engine.world.ns(ns).unwrap(), &q.query, &Around(&self.engine.world, self.host)),
                 None => Answer::failed("Cannot open network namespace", 255),
             },
-            Command::Flow(_) => Answer::default(),
+            Command::Flow(_) | Command::Capture(_) => Answer::default(),
         }
     }
 
@@ -340,8 +340,8 @@ curl: (7) Failed to connect to 10.0.0.2 port 80 after 0 ms: Couldn't connect to 
             ("nc 10.0.0.2 foo", "nc: port number invalid: foo", 1),
             ("nc -w x 10.0.0.2 80", "nc: timeout invalid: x", 1),
             ("iptabels -L", "bash: iptabels: command not found", 127),
-            ("tcpdump -i eth0", "not simulated: the command `tcpdump`", 1),
-            ("ip link set eth0 promisc on", "not simulated: `promisc`", 1),
+            ("tcpdump -w x.pcap", "not simulated: `-w`", 1),
+            ("ip link set eth0 txqueuelen 10", "not simulated: `txqueuelen`", 1),
             ("ping -f 10.0.0.2", "not simulated: `-f`", 1),
             ("curl https://10.0.0.2/", "not simulated: TLS (https)", 1),
             ("ip -6 route", "not simulated: `-6`", 255),

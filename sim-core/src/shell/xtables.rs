@@ -1,4 +1,4 @@
-//! `iptables`, `iptables-save`, `iptables-restore` as commands of the shell; what they say is in [`super::iptables`].
+//! `iptables`, `iptables-save`, `iptables-restore` and the same of `ip6tables` as commands of the shell; what they say is in [`super::iptables`].
 
 use super::answer::Answer;
 use super::args::Args;
@@ -6,25 +6,54 @@ use super::iptables::{self, CmdError, Parsed, Show, parse_command, parse_restore
 use super::{Command, Query, ShellError, Spec};
 use crate::linux::netfilter::TableKind;
 use crate::linux::{Netns, Op};
+use crate::packet::Family;
 
 /// `iptables`.
 pub static IPTABLES: Spec = Spec {
     name: "iptables",
     about: "rules for packets",
     usage: "iptables [-t TABLE] { -A | -I | -D | -R | -N | -X | -P | -F | -L | -S | … } CHAIN …",
-    parse: parse_iptables,
+    parse: |args| parse_iptables(args, Family::Inet),
+};
+
+/// `ip6tables`.
+pub static IP6TABLES: Spec = Spec {
+    name: "ip6tables",
+    about: "rules for IPv6 packets",
+    usage: "ip6tables [-t TABLE] { -A | -I | -D | -R | -N | -X | -P | -F | -L | -S | … } CHAIN …",
+    parse: |args| parse_iptables(args, Family::Inet6),
 };
 
 /// `iptables-save`.
-pub static SAVE: Spec =
-    Spec { name: "iptables-save", about: "all rules as a restore file", usage: "iptables-save [-t TABLE] [-c]", parse: parse_save };
+pub static SAVE: Spec = Spec {
+    name: "iptables-save",
+    about: "all rules as a restore file",
+    usage: "iptables-save [-t TABLE] [-c]",
+    parse: |args| parse_save(args, Family::Inet),
+};
+
+/// `ip6tables-save`.
+pub static SAVE6: Spec = Spec {
+    name: "ip6tables-save",
+    about: "all IPv6 rules as a restore file",
+    usage: "ip6tables-save [-t TABLE] [-c]",
+    parse: |args| parse_save(args, Family::Inet6),
+};
 
 /// `iptables-restore`.
 pub static RESTORE: Spec = Spec {
     name: "iptables-restore",
     about: "many rules at once",
     usage: "iptables-restore [-n] [-c] <<EOF … EOF",
-    parse: parse_restore_line,
+    parse: |args| parse_restore_line(args, Family::Inet),
+};
+
+/// `ip6tables-restore`.
+pub static RESTORE6: Spec = Spec {
+    name: "ip6tables-restore",
+    about: "many IPv6 rules at once",
+    usage: "ip6tables-restore [-n] [-c] <<EOF … EOF",
+    parse: |args| parse_restore_line(args, Family::Inet6),
 };
 
 /// A question about rules.
@@ -34,6 +63,8 @@ pub enum XtQuery {
     Show(Show),
     /// `iptables-save`.
     Save {
+        /// Of iptables or of ip6tables.
+        family: Family,
         /// Only that table.
         table: Option<TableKind>,
         /// `-c`.
@@ -51,60 +82,63 @@ fn rest<'l>(args: &mut Args<'l>) -> Vec<&'l str> {
     words
 }
 
-fn parse_iptables(args: &mut Args<'_>) -> Result<Command, ShellError> {
+fn parse_iptables(args: &mut Args<'_>, family: Family) -> Result<Command, ShellError> {
     let words = rest(args);
-    match parse_command(&words).map_err(|e| refused(args, e))? {
-        Parsed::Change(op) => Ok(Command::op(Op::Xtables(op))),
+    match parse_command(family, &words).map_err(|e| refused(args, e))? {
+        Parsed::Change(op) => Ok(Command::op(Op::Xtables(family, op))),
         Parsed::Show(show) => Ok(Command::query(Query::Xtables(XtQuery::Show(show)))),
         Parsed::Version | Parsed::Help => Err(args.unsupported()),
     }
 }
 
-fn parse_save(args: &mut Args<'_>) -> Result<Command, ShellError> {
+fn parse_save(args: &mut Args<'_>, family: Family) -> Result<Command, ShellError> {
     args.status = 1;
+    let program = format!("{}-save", iptables::program(family));
     let (mut table, mut counters) = (None, false);
     while let Some(word) = args.next() {
         match word {
             "-c" | "--counters" => counters = true,
-            "-4" | "--ipv4" => {}
+            "-4" | "--ipv4" if family == Family::Inet => {}
+            "-6" | "--ipv6" if family == Family::Inet6 => {}
             "-t" | "--table" => {
                 let w = args.need()?;
-                table = Some(TableKind::by_name(w).ok_or_else(|| args.error(format!("iptables-save: table '{w}' invalid")))?);
+                table = Some(TableKind::by_name(w).ok_or_else(|| args.error(format!("{program}: table '{w}' invalid")))?);
             }
             w if w.starts_with("--table=") => {
                 let w = w.trim_start_matches("--table=");
-                table = Some(TableKind::by_name(w).ok_or_else(|| args.error(format!("iptables-save: table '{w}' invalid")))?);
+                table = Some(TableKind::by_name(w).ok_or_else(|| args.error(format!("{program}: table '{w}' invalid")))?);
             }
-            "-M" | "-f" | "-6" | "-V" | "--file" | "--modprobe" => return Err(args.unsupported()),
-            w => return Err(args.error(format!("iptables-save: unrecognized option '{w}'"))),
+            "-M" | "-f" | "-4" | "-6" | "-V" | "--file" | "--modprobe" => return Err(args.unsupported()),
+            w => return Err(args.error(format!("{program}: unrecognized option '{w}'"))),
         }
     }
-    Ok(Command::query(Query::Xtables(XtQuery::Save { table, counters })))
+    Ok(Command::query(Query::Xtables(XtQuery::Save { family, table, counters })))
 }
 
-fn parse_restore_line(args: &mut Args<'_>) -> Result<Command, ShellError> {
+fn parse_restore_line(args: &mut Args<'_>, family: Family) -> Result<Command, ShellError> {
     let words = rest(args);
-    let parsed = parse_restore_args(&words).map_err(|e| refused(args, e))?;
+    let program = iptables::restore_program(family);
+    let parsed = parse_restore_args(family, &words).map_err(|e| refused(args, e))?;
     if parsed.file.as_deref().is_some_and(|f| f != "-") {
-        return Err(args.not_simulated("files: write `iptables-restore <<EOF`"));
+        return Err(args.not_simulated(format_args!("files: write `{program} <<EOF`")));
     }
     let Some(text) = &args.line().heredoc else {
-        return Err(args.end("iptables-restore reads its rules from a here-document: `iptables-restore <<EOF`"));
+        return Err(args.end(format!("{program} reads its rules from a here-document: `{program} <<EOF`")));
     };
-    let op = parse_restore(&parsed, text).map_err(|e| refused(args, e))?;
+    let op = parse_restore(family, &parsed, text).map_err(|e| refused(args, e))?;
     if parsed.test {
         return Ok(Command::Ops(Vec::new()));
     }
-    Ok(Command::op(Op::Xtables(op)))
+    Ok(Command::op(Op::Xtables(family, op)))
 }
 
 /// Answers a question about rules.
 pub(super) fn answer(ns: &Netns, query: &XtQuery) -> Answer {
     match query {
-        XtQuery::Show(show) => match iptables::show(&ns.config.xt, show) {
+        XtQuery::Show(show) => match iptables::show(ns.config.xtables(show.family), show) {
             Ok(text) => Answer::printed(text),
             Err(e) => Answer::failed(e.text, e.status),
         },
-        XtQuery::Save { table, counters } => Answer::printed(iptables::save(&ns.config.xt, *table, *counters)),
+        XtQuery::Save { family, table, counters } => Answer::printed(iptables::save(ns.config.xtables(*family), *table, *counters)),
     }
 }

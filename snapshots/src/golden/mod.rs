@@ -4,15 +4,13 @@
 //! The network is built from the file alone, the actions are run, and the two accounts are compared.
 
 pub mod build;
-pub mod compare;
 pub mod format;
-pub mod observe;
-pub mod outcome;
 
-pub use compare::Difference;
 pub use format::Golden;
+pub use lab::account::compare::Difference;
 
-use observe::{Observed, Observer};
+use lab::account::compare::{Terms, compare as hold};
+use lab::account::{Observed, Observer};
 use serde_json::{Map, Value};
 use sim_core::shell::exec::Shell;
 use std::path::Path;
@@ -59,11 +57,29 @@ pub fn observe(golden: &Golden) -> Result<Observed, build::BuildError> {
     Ok(observer.observe(outcomes))
 }
 
+/// The first difference between a golden and what was observed; none if they are equal.
+pub fn compare(golden: &Golden, ours: &Observed) -> Option<Difference> {
+    let action = |o: &Map<String, Value>| o.get("action").unwrap_or(&Value::Null).to_string();
+    let terms = Terms {
+        netns: golden.topology.netns.keys().cloned().collect(),
+        actions: golden.outcome.iter().map(action).collect(),
+        old_trace: golden.kernel == "6.1",
+    };
+    let outcome = golden.outcome.iter().map(|o| o.iter().filter(|(k, _)| *k != "action").map(|(k, v)| (k.clone(), v.clone())).collect());
+    let theirs = Observed {
+        steps: golden.steps.clone(),
+        hooks: golden.hooks.clone(),
+        outcome: outcome.collect(),
+        conntrack: golden.conntrack.clone(),
+    };
+    hold(&terms, &theirs, ours)
+}
+
 /// Holds one golden against the simulator.
 pub fn check(golden: &Golden) -> Verdict {
     match observe(golden) {
         Err(e) => Verdict::CannotRun(e.to_string()),
-        Ok(ours) => compare::compare(golden, &ours).map_or(Verdict::Equal, |d| Verdict::Different(Box::new(d))),
+        Ok(ours) => compare(golden, &ours).map_or(Verdict::Equal, |d| Verdict::Different(Box::new(d))),
     }
 }
 

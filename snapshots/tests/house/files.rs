@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The crates, from the lowest.
-pub(crate) const CRATES: &[&str] = &["sim-core", "scenarios", "tui", "cli", "snapshots"];
+pub(crate) const CRATES: &[&str] = &["sim-core", "scenarios", "tui", "lab", "cli", "snapshots"];
 
 /// The folder that holds the workspace.
 pub(crate) fn root() -> PathBuf {

@@ -32,18 +32,20 @@ const CRATES_SEE: &[(&str, &[&str])] = &[
     ("sim_core", &[]),
     ("scenarios", &["sim_core"]),
     ("tui", &["sim_core", "scenarios"]),
-    ("packetwalk", &["sim_core", "scenarios", "tui"]),
-    ("snapshots", &["sim_core", "scenarios", "tui"]),
+    ("lab", &["sim_core", "scenarios"]),
+    ("packetwalk", &["sim_core", "scenarios", "tui", "lab"]),
+    ("snapshots", &["sim_core", "scenarios", "tui", "lab"]),
 ];
 
 /// Rooms of sim-core that the `src` of a crate above must not know; its tests and examples may build worlds.
 const CRATES_BLIND: &[(&str, &[&str], &str)] = &[
     ("scenarios", &["datapath"], "a scenario is told what came of its traffic, by the engine and the report"),
     ("tui", &["datapath", "apps", "control", "shell"], "the terminal reads recordings"),
+    ("lab", &["datapath", "control"], "a real kernel is told commands and given sockets, no more"),
     ("packetwalk", &["datapath", "apps"], "the command line does not know how anything is computed"),
 ];
 
-const ALL_CRATES: &[&str] = &["sim_core", "scenarios", "tui", "packetwalk", "snapshots"];
+const ALL_CRATES: &[&str] = &["sim_core", "scenarios", "tui", "lab", "packetwalk", "snapshots"];
 
 fn floor(room: &str) -> Option<u8> {
     ROOMS.iter().find(|(r, _)| *r == room).map(|(_, f)| *f)
@@ -177,10 +179,11 @@ fn manifests_name_only_crates_below() {
         ("sim-core", &[][..]),
         ("scenarios", &["sim-core"]),
         ("tui", &["sim-core", "scenarios"]),
-        ("cli", &["sim-core", "scenarios", "tui"]),
+        ("lab", &["sim-core", "scenarios"]),
+        ("cli", &["sim-core", "scenarios", "tui", "lab"]),
     ] {
         let text = files::read(&format!("{dir}/Cargo.toml"));
-        for name in ["sim-core", "scenarios", "tui", "packetwalk", "snapshots"] {
+        for name in ["sim-core", "scenarios", "tui", "lab", "packetwalk", "snapshots"] {
             let depends = text.lines().any(|l| l.split(['.', ' ', '=']).next() == Some(name));
             assert!(!depends || below.contains(&name), "{dir}/Cargo.toml must not name {name}");
         }

@@ -245,7 +245,7 @@ fn device(lesson: &Lesson<'_>, view: &StepView<'_>) -> Doc {
                 fact("wire", format!("segment {name}"));
             }
         }
-        Attach::None | Attach::Loopback => {}
+        Attach::Lower { .. } | Attach::None | Attach::Loopback => {}
     }
     doc
 }
@@ -257,6 +257,9 @@ fn kind_words(device: &Device) -> &'static str {
         DeviceKind::Bridge(_) => "bridge, the host's own port of it",
         DeviceKind::Physical => "network card",
         DeviceKind::Dummy => "dummy",
+        DeviceKind::Vlan(_) => "a VLAN of the device below",
+        DeviceKind::Macvlan(_) => "macvlan, a further hardware address of the device below",
+        DeviceKind::Ipvlan(_) => "ipvlan, further IP addresses of the device below",
     }
 }
 

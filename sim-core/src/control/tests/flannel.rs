@@ -140,7 +140,7 @@ fn rules_come_back_within_five_seconds_in_their_order() {
     let mut lab = article();
     let before = lab.rules("node-a", TableKind::Nat, "FLANNEL-POSTRTG");
     let flush = XtOp::Command { table: TableKind::Nat, command: XtCommand::Flush(Some("FLANNEL-POSTRTG".into())) };
-    lab.type_in("node-a", Op::Xtables(flush));
+    lab.type_in("node-a", Op::Xtables(crate::packet::Family::Inet, flush));
     lab.wait(Duration::from_millis(4_999));
     assert_eq!(lab.rules("node-a", TableKind::Nat, "FLANNEL-POSTRTG").len(), 0);
     lab.wait(Duration::from_millis(1));

@@ -82,9 +82,9 @@ impl Kernels {
             }
             Request::Carrier { dev } => self.carrier(own, dev),
             Request::Gone { attach } => self.gone(attach),
-            Request::Xtables(op) => {
+            Request::Xtables(family, op) => {
                 let ns = self.all.get_mut(&(host.to_owned(), own_name)).unwrap();
-                let done = ns.config_mut().apply_xtables(&op, Source::Kernel);
+                let done = ns.config_mut().apply_xtables(family, &op, Source::Kernel);
                 done.map_err(|e| Failure { errno: None, text: e.to_string().into() })?;
             }
             Request::Garp { .. } => {}
@@ -341,8 +341,8 @@ pub(super) fn shown(op: &Op) -> String {
         Op::Sysctl { key, value } => format!("sysctl -w {key}={value}"),
         Op::NetnsAdd(name) => format!("ip netns add {name}"),
         Op::NetnsDel(name) => format!("ip netns del {name}"),
-        Op::Xtables(XtOp::Command { table, command }) => format!("iptables -t {} {}", table.name(), command_text(command)),
-        Op::Xtables(XtOp::Restore(r)) => {
+        Op::Xtables(_, XtOp::Command { table, command }) => format!("iptables -t {} {}", table.name(), command_text(command)),
+        Op::Xtables(_, XtOp::Restore(r)) => {
             let lines = r.tables.iter().flat_map(|t| t.lines.iter().map(move |(_, l)| (t.table, l)));
             let text = lines.map(|(table, l)| match l {
                 RestoreLine::Command(c) => format!("iptables-restore {}: {}", table.name(), command_text(c)),

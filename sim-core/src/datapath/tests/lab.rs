@@ -61,6 +61,8 @@ impl<T: Tracer> Lab<T> {
             addrs6: Vec::new(),
             conf: Default::default(),
             neigh: Default::default(),
+            stack: Default::default(),
+            flags: Default::default(),
             source: Source::Kernel,
         });
     }

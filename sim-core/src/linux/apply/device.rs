@@ -6,7 +6,7 @@
 
 use super::{OpError, Request, Requests, addr, bridge, route};
 use crate::linux::config::Config;
-use crate::linux::device::{Attach, BridgeConfig, BridgePort, Device, DeviceKind};
+use crate::linux::device::{Attach, BridgeConfig, BridgePort, Device, DeviceKind, IfFlags, Stack};
 use crate::linux::errno::Errno;
 use crate::linux::id::{IfIndex, Source};
 use crate::linux::netns::Netns;
@@ -43,7 +43,8 @@ impl NewDevice {
 pub fn mtu_range(kind: &DeviceKind) -> (u32, u32) {
     match kind {
         DeviceKind::Loopback | DeviceKind::Dummy => (0, i32::MAX as u32),
-        DeviceKind::Veth | DeviceKind::Bridge(_) | DeviceKind::Physical => (68, 65_535),
+        DeviceKind::Veth | DeviceKind::Bridge(_) | DeviceKind::Physical | DeviceKind::Macvlan(_) | DeviceKind::Ipvlan(_) => (68, 65_535),
+        DeviceKind::Vlan(_) => (0, 65_535),
     }
 }
 
@@ -115,6 +116,8 @@ pub fn add_device(ns: &mut Netns, new: NewDevice, source: Source) -> Result<IfIn
         addrs6: Vec::new(),
         conf: config.sysctl.conf_default.clone(),
         neigh: config.sysctl.neigh_default.clone(),
+        stack: Stack::default(),
+        flags: IfFlags { noarp: new.kind.begins_without_arp(), ..IfFlags::default() },
         kind: new.kind,
         source,
     };
@@ -241,7 +244,7 @@ pub(super) fn switch(ns: &mut Netns, index: IfIndex, up: bool, at: Time, request
             requests.extend(set_carrier(ns, peer, both, at));
         }
         Attach::Veth { .. } | Attach::Wire(_) => requests.push(Request::Carrier { dev: index }),
-        Attach::None | Attach::Loopback => {}
+        Attach::None | Attach::Loopback | Attach::Lower { .. } => {}
     }
     bridge::switched(ns, index, at, requests);
     bridge::port_changed(ns, index, at, requests);

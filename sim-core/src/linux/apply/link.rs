@@ -3,8 +3,8 @@
 //! Models: net/core/rtnetlink.c rtnl_newlink, do_setlink, rtnl_dellink; net/bridge/br_netlink.c br_setport.
 
 use super::device::{self, NewDevice, add_device, check_mac, check_mtu, check_name, check_new, forget_neighbours, notify, switch};
-use super::{OpError, Request, Requests, addr, bridge, find, take_device};
-use crate::linux::device::{Attach, BridgeConfig, DeviceKind};
+use super::{OpError, Request, Requests, addr, bridge, find, stacked, take_device};
+use crate::linux::device::{Attach, BridgeConfig, DeviceKind, IfFlags};
 use crate::linux::errno::Errno;
 use crate::linux::id::{IfIndex, Source};
 use crate::linux::netns::Netns;
@@ -54,6 +54,11 @@ fn add(ns: &mut Netns, new: &NewLink, source: Source, requests: &mut Requests) -
         LinkKind::Dummy => {
             add_device(ns, device(DeviceKind::Dummy), source)?;
         }
+        LinkKind::Vlan { link, config } => stacked::add(ns, device(DeviceKind::Vlan(Box::new(config.clone()))), link, source, requests)?,
+        LinkKind::Macvlan { link, config } => {
+            stacked::add(ns, device(DeviceKind::Macvlan(Box::new(config.clone()))), link, source, requests)?;
+        }
+        LinkKind::Ipvlan { link, config } => stacked::add(ns, device(DeviceKind::Ipvlan(*config)), link, source, requests)?,
         LinkKind::Bridge(set) => {
             check_bridge(set)?;
             let mut config = BridgeConfig::default();
@@ -130,12 +135,20 @@ fn set(ns: &mut Netns, index: IfIndex, set: &LinkSet, at: Time, source: Source, 
             d.port.flood = set.flood.unwrap_or(d.port.flood);
         }
     }
+    if let Some(mode) = set.macvlan_mode {
+        stacked::set_macvlan_mode(ns, index, mode)?;
+    }
     if let Some(mac) = set.mac {
+        stacked::check_address(ns, index, mac)?;
         set_mac(ns, index, mac, source, requests)?;
     }
     if let Some(mtu) = set.mtu {
         if let Some(d) = ns.config.devices.get(index) {
             check_mtu(&d.kind, mtu)?;
+            if d.lower().is_some() && mtu > d.stack.seen.mtu {
+                let vlan = matches!(d.kind, DeviceKind::Vlan(_));
+                return Err(OpError::errno(if vlan { Errno::ERANGE } else { Errno::EINVAL }));
+            }
         }
         if let Some(b) = bridge::config_mut(ns, index) {
             b.mtu_set = true;
@@ -156,10 +169,35 @@ fn set(ns: &mut Netns, index: IfIndex, set: &LinkSet, at: Time, source: Source, 
         Some(None) => bridge::release(ns, index, at, requests),
         None => {}
     }
+    set_flags(ns, index, set, requests);
     if let Some(up) = set.up {
+        if up {
+            stacked::check_open(ns, index)?;
+        }
         switch(ns, index, up, at, requests);
     }
     Ok(())
+}
+
+/// `promisc`, `allmulticast`, `multicast`, `arp`. Without ARP, or with it again, what was known of neighbours is forgotten
+/// (arp_netdev_event).
+fn set_flags(ns: &mut Netns, index: IfIndex, set: &LinkSet, requests: &mut Requests) {
+    let Some(old) = ns.config.devices.get(index).map(|d| d.flags) else { return };
+    let new = IfFlags {
+        promisc: set.promisc.unwrap_or(old.promisc),
+        allmulti: set.allmulticast.unwrap_or(old.allmulti),
+        noarp: set.arp.map_or(old.noarp, |on| !on),
+        no_multicast: set.multicast.map_or(old.no_multicast, |on| !on),
+    };
+    if new == old {
+        return;
+    }
+    if let Some(d) = ns.config_mut().devices.get_mut(index) {
+        d.flags = new;
+    }
+    if new.noarp != old.noarp {
+        forget_neighbours(ns, index, true, requests);
+    }
 }
 
 fn set_mac(ns: &mut Netns, index: IfIndex, mac: crate::packet::Mac, source: Source, requests: &mut Requests) -> Result<(), OpError> {
@@ -182,6 +220,9 @@ fn set_mac(ns: &mut Netns, index: IfIndex, mac: crate::packet::Mac, source: Sour
     if let Some(d) = ns.config_mut().devices.get_mut(index) {
         d.mac = mac;
         d.mac_set = true;
+        if let DeviceKind::Vlan(c) = &mut d.kind {
+            c.inherits_mac = false;
+        }
     }
     forget_neighbours(ns, index, true, requests);
     notify(ns, index, requests);
@@ -220,7 +261,7 @@ fn delete(ns: &mut Netns, index: IfIndex, at: Time, requests: &mut Requests) -> 
             requests.extend(more);
         }
         Attach::Veth { .. } | Attach::Wire(_) => requests.push(Request::Gone { attach }),
-        Attach::None | Attach::Loopback => {}
+        Attach::None | Attach::Loopback | Attach::Lower { .. } => {}
     }
     Ok(())
 }

@@ -19,6 +19,7 @@ pub mod fdb;
 pub mod link;
 pub mod neigh;
 pub mod route;
+pub mod stacked;
 pub mod sysctl;
 #[cfg(test)]
 mod tests;
@@ -32,7 +33,7 @@ use super::op::{AgentVerb, ConntrackFilter, LinkSet, Op, XtOp};
 use super::skb::Skb;
 use super::time::Time;
 use crate::linux::device::Attach;
-use crate::packet::Ipv4Addr;
+use crate::packet::{Family, Ipv4Addr};
 use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
@@ -71,6 +72,11 @@ pub enum Request {
         /// Where its frames went.
         attach: Attach,
     },
+    /// A device was made that stands on another: the engine keeps both up to date about each other.
+    Stacked {
+        /// The upper device.
+        dev: IfIndex,
+    },
     /// Packets that waited for a neighbour that is forgotten; they end here.
     Free(Vec<Box<Skb>>),
     /// A neighbour's state was set by hand to one that has a timer.
@@ -95,7 +101,7 @@ pub enum Request {
         dev: IfIndex,
     },
     /// iptables: the engine applies it (rules may read what it alone knows, such as which tables track).
-    Xtables(XtOp),
+    Xtables(Family, XtOp),
     /// `conntrack -F`.
     ConntrackFlush,
     /// `conntrack -D`.
@@ -238,7 +244,7 @@ pub fn apply(ns: &mut Netns, op: &Op, at: Time, source: Source) -> Result<Applie
         Op::Neigh(o) => neigh::apply(ns, o, at, source, &mut requests)?,
         Op::Fdb(o) => fdb::apply(ns, o, at, source)?,
         Op::Sysctl { key, value } => sysctl::set(ns, key, value)?,
-        Op::Xtables(o) => requests.push(Request::Xtables(o.clone())),
+        Op::Xtables(family, o) => requests.push(Request::Xtables(*family, o.clone())),
         Op::Ipvs(o) => crate::linux::ipvs::ctl::apply(ns, o, at, source)?,
         Op::ConntrackFlush => requests.push(Request::ConntrackFlush),
         Op::ConntrackDelete(filter) => requests.push(Request::ConntrackDelete(filter.clone())),

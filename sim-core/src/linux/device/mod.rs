@@ -1,13 +1,21 @@
 //! Network devices: names, addresses and what they are attached to.
 //!
 //! Models: include/linux/netdevice.h struct net_device; net/core/dev.c.
-//! Simplifies: one queue per device, no offloads, no qdisc.
+//! Simplifies: one queue per device, no offloads, no qdisc; a network card hears every frame of its wire, as one does that is promiscuous.
 
 pub mod addr;
 pub mod bridge;
+pub mod ipvlan;
+pub mod macvlan;
+pub mod stack;
+pub mod vlan;
 
 pub use addr::{IfAddr, Scope};
 pub use bridge::{BridgeConfig, BridgePort};
+pub use ipvlan::{IpvlanConfig, IpvlanFlag, IpvlanMode};
+pub use macvlan::{MacvlanConfig, MacvlanMode};
+pub use stack::{IfFlags, LowerSeen, Stack, Upper, UpperKind};
+pub use vlan::VlanConfig;
 
 use super::id::{IfIndex, NetnsId, Source};
 use super::sysctl::{DevConf, NeighParams};
@@ -27,6 +35,12 @@ pub enum DeviceKind {
     Physical,
     /// A device that swallows what it is given.
     Dummy,
+    /// The frames of one VLAN of the device below.
+    Vlan(Box<VlanConfig>),
+    /// A further hardware address on the device below.
+    Macvlan(Box<MacvlanConfig>),
+    /// Further IP addresses on the device below, with its hardware address.
+    Ipvlan(IpvlanConfig),
 }
 
 impl DeviceKind {
@@ -37,6 +51,18 @@ impl DeviceKind {
             DeviceKind::Veth => "veth",
             DeviceKind::Bridge(_) => "bridge",
             DeviceKind::Dummy => "dummy",
+            DeviceKind::Vlan(_) => "vlan",
+            DeviceKind::Macvlan(_) => "macvlan",
+            DeviceKind::Ipvlan(_) => "ipvlan",
+        }
+    }
+
+    /// Whether it begins with IFF_NOARP.
+    pub fn begins_without_arp(&self) -> bool {
+        match self {
+            DeviceKind::Dummy => true,
+            DeviceKind::Ipvlan(c) => c.mode != IpvlanMode::L2,
+            _ => false,
         }
     }
 }
@@ -58,6 +84,13 @@ pub enum Attach {
     },
     /// To a wire, by the engine's number of this end.
     Wire(u32),
+    /// To the device that it stands on.
+    Lower {
+        /// Namespace of that device.
+        netns: NetnsId,
+        /// Its index there.
+        index: IfIndex,
+    },
 }
 
 /// A network device.
@@ -93,6 +126,10 @@ pub struct Device {
     pub conf: Arc<DevConf>,
     /// `net.ipv4.neigh.DEV`.
     pub neigh: Arc<NeighParams>,
+    /// What stands on it, and what it stands on.
+    pub stack: Stack,
+    /// Switches such as IFF_PROMISC.
+    pub flags: IfFlags,
     /// What made it.
     pub source: Source,
 }
@@ -107,7 +144,16 @@ impl Device {
     /// Whether it resolves neighbours by ARP.
     #[inline]
     pub fn uses_arp(&self) -> bool {
-        !matches!(self.kind, DeviceKind::Loopback | DeviceKind::Dummy)
+        !self.flags.noarp && !matches!(self.kind, DeviceKind::Loopback)
+    }
+
+    /// The device that it stands on.
+    #[inline]
+    pub fn lower(&self) -> Option<(NetnsId, IfIndex)> {
+        match self.attach {
+            Attach::Lower { netns, index } => Some((netns, index)),
+            _ => None,
+        }
     }
 }
 

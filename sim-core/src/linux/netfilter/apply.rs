@@ -16,6 +16,7 @@ use super::targets::Target;
 use super::xtables::{Chain, ChainId, Policy, Rule, Table, TableKind, Xtables};
 use crate::linux::id::{RowId, Source};
 use crate::linux::op::{Restore, RestoreLine, RestoreTable, XtCommand, XtOp};
+use crate::packet::Family;
 use std::fmt;
 use std::sync::Arc;
 
@@ -33,6 +34,8 @@ pub enum XtError {
 /// A change of iptables that was refused.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub struct XtFailed {
+    /// Of iptables or of ip6tables.
+    pub family: Family,
     /// Why.
     pub error: XtError,
     /// The line of the restore file; none for a single command.
@@ -53,25 +56,41 @@ impl XtFailed {
 /// The version that is modelled, as iptables names itself.
 pub const VERSION: &str = "v1.8.9 (nf_tables)";
 
+/// The program of a family: `iptables`, `ip6tables`.
+pub fn program(family: Family) -> &'static str {
+    match family {
+        Family::Inet => "iptables",
+        Family::Inet6 => "ip6tables",
+    }
+}
+
+/// The program that reads restore files: `iptables-restore`, `ip6tables-restore`.
+pub fn restore_program(family: Family) -> &'static str {
+    match family {
+        Family::Inet => "iptables-restore",
+        Family::Inet6 => "ip6tables-restore",
+    }
+}
+
 impl fmt::Display for XtFailed {
     /// As iptables writes it, without the last line's end.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (p, r) = (program(self.family), restore_program(self.family));
         match (&self.error, self.line) {
-            (XtError::Refused(text), None) => write!(f, "iptables: {text}."),
-            (XtError::Refused(text), Some(n)) => write!(f, "iptables-restore: line {n} failed: {text}."),
+            (XtError::Refused(text), None) => write!(f, "{p}: {text}."),
+            (XtError::Refused(text), Some(n)) => write!(f, "{r}: line {n} failed: {text}."),
             (XtError::Parameter(text), None) => {
-                write!(f, "iptables {VERSION}: {text}\nTry `iptables -h' or 'iptables --help' for more information.")
+                write!(f, "{p} {VERSION}: {text}\nTry `{p} -h' or '{p} --help' for more information.")
             }
-            (XtError::Parameter(text), Some(n)) => write!(
-                f,
-                "iptables-restore {VERSION}: {text}\nError occurred at line: {n}\nTry `iptables-restore -h' or 'iptables-restore --help' for more information."
-            ),
+            (XtError::Parameter(text), Some(n)) => {
+                write!(f, "{r} {VERSION}: {text}\nError occurred at line: {n}\nTry `{r} -h' or '{r} --help' for more information.")
+            }
             (XtError::Kernel(errors), None) => {
-                write!(f, "iptables {VERSION}: ")?;
+                write!(f, "{p} {VERSION}: ")?;
                 errors.iter().try_for_each(|(_, text)| write!(f, " {text}"))
             }
             (XtError::Kernel(errors), Some(_)) => {
-                write!(f, "iptables-restore {VERSION}: ")?;
+                write!(f, "{r} {VERSION}: ")?;
                 errors.iter().try_for_each(|(n, text)| write!(f, "\nline {n}: {text}"))
             }
         }
@@ -91,16 +110,19 @@ impl Xtables {
     /// # Errors
     /// In the words of iptables. A single command that fails changes nothing; a restore file keeps the tables before the
     /// one that failed.
-    pub fn apply(&mut self, op: &XtOp, source: Source, new_row: &mut impl FnMut() -> RowId) -> Result<(), XtFailed> {
+    pub fn apply(&mut self, family: Family, op: &XtOp, source: Source, new_row: &mut impl FnMut() -> RowId) -> Result<(), XtFailed> {
         match op {
             XtOp::Command { table, command } => {
                 let lines = [(0, RestoreLine::Command(command.clone()))];
-                self.commit(*table, &lines, 0, true, source, new_row).map_err(|(error, _)| XtFailed { error, line: None })
+                self.commit(*table, &lines, 0, true, source, new_row).map_err(|(error, _)| XtFailed { family, error, line: None })
             }
             XtOp::Restore(restore) => restore.numbered().try_for_each(|(table, lines)| {
                 let commit = table.commit_line(lines);
-                self.commit(table.table, &table.lines, lines, restore.noflush, source, new_row)
-                    .map_err(|(error, line)| XtFailed { error, line: Some(line.unwrap_or(commit)) })
+                self.commit(table.table, &table.lines, lines, restore.noflush, source, new_row).map_err(|(error, line)| XtFailed {
+                    family,
+                    error,
+                    line: Some(line.unwrap_or(commit)),
+                })
             }),
         }
     }

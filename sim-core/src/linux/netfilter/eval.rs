@@ -6,19 +6,46 @@
 //! with one that repeats what was recorded.
 
 use super::matches::{Field, Statistic};
-use super::spec::RuleSpec;
+use super::spec::{RuleSpec, ip_of};
 use super::xtables::Rule;
 use crate::linux::conntrack::CtView;
 use crate::linux::fib::{Fib, RouteType};
 use crate::linux::netfilter::Hook;
 use crate::linux::{IfIndex, RowId};
-use crate::packet::{Body, Ipv4Addr, Ipv4Packet, Mac, Protocol, TcpFlags, Tuple};
+use crate::packet::{Address, Body, Family, IpAddr, Ipv4Addr, Ipv4Packet, Ipv6Addr, Ipv6Packet, Mac, Protocol, TcpFlags, Tuple};
+
+/// Original and reply tuple of a packet's flow.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CtTuples {
+    /// Of an IPv4 flow.
+    V4(Tuple<Ipv4Addr>, Tuple<Ipv4Addr>),
+    /// Of an IPv6 flow.
+    V6(Tuple<Ipv6Addr>, Tuple<Ipv6Addr>),
+}
 
 /// What rules may see of a packet.
 #[derive(Clone, Copy, Debug)]
 pub struct MatchCx<'a> {
-    /// The packet.
-    pub ip: &'a Ipv4Packet,
+    /// What the packet carries.
+    pub body: &'a Body,
+    /// Source address as a number.
+    pub src: u128,
+    /// Destination address as a number.
+    pub dst: u128,
+    /// Whose packet it is.
+    pub family: Family,
+    /// Protocol; of an IPv6 packet that behind its extension headers.
+    pub protocol: Protocol,
+    /// Where the protocol's header begins in the body, in bytes: behind the extension headers of an IPv6 packet.
+    pub thoff: u16,
+    /// Offset of a fragment in bytes.
+    pub frag_offset: u16,
+    /// TOS field, or traffic class.
+    pub tos: u8,
+    /// Time to live, or hop limit.
+    pub ttl: u8,
+    /// Length of the packet in bytes, its own header included.
+    pub len: u32,
     /// The hook.
     pub hook: Hook,
     /// Name of the input device; empty for none.
@@ -32,24 +59,68 @@ pub struct MatchCx<'a> {
     /// What the packet is to its flow.
     pub ct: CtView,
     /// Original and reply tuple of its flow, where they are known.
-    pub ct_tuples: Option<(Tuple<Ipv4Addr>, Tuple<Ipv4Addr>)>,
+    pub ct_tuples: Option<CtTuples>,
     /// The mark.
     pub mark: u32,
     /// The bridge ports it came in by and will leave by, if it is bridged; empty for none.
     pub phys: Option<(&'a str, &'a str)>,
     /// Source hardware address, if it came in with a link header.
     pub mac_source: Option<Mac>,
-    /// The routes of the namespace, for address types.
+    /// The IPv4 routes of the namespace, for address types.
     pub fib: Option<&'a Fib<Ipv4Addr>>,
+    /// The IPv6 routes.
+    pub fib6: Option<&'a Fib<Ipv6Addr>>,
     /// What a match with a memory drew or counted, for explanations.
     pub memory_seen: Option<u32>,
 }
 
 impl<'a> MatchCx<'a> {
-    /// A packet at a hook with nothing else known.
+    /// An IPv4 packet at a hook with nothing else known.
+    #[inline]
     pub fn new(ip: &'a Ipv4Packet, hook: Hook) -> Self {
+        let h = &ip.header;
         MatchCx {
-            ip,
+            src: h.src.to_bits().into(),
+            dst: h.dst.to_bits().into(),
+            frag_offset: h.fragment_offset,
+            tos: h.tos,
+            ttl: h.ttl,
+            len: ip.len() as u32,
+            ..MatchCx::of(&ip.body, Family::Inet, hook)
+        }
+    }
+
+    /// An IPv6 packet at a hook with nothing else known.
+    #[inline]
+    pub fn new6(ip: &'a Ipv6Packet, hook: Hook) -> Self {
+        let h = &ip.header;
+        let (protocol, thoff, frag_offset) = super::ipv6::transport(&ip.body);
+        MatchCx {
+            src: Address::to_bits(h.src),
+            dst: Address::to_bits(h.dst),
+            protocol,
+            thoff,
+            frag_offset,
+            tos: h.traffic_class,
+            ttl: h.hop_limit,
+            len: ip.len() as u32,
+            ..MatchCx::of(&ip.body, Family::Inet6, hook)
+        }
+    }
+
+    #[inline]
+    fn of(body: &'a Body, family: Family, hook: Hook) -> Self {
+        MatchCx {
+            body,
+            src: 0,
+            dst: 0,
+            family,
+            protocol: body.protocol(),
+            thoff: 0,
+            frag_offset: 0,
+            tos: 0,
+            ttl: 0,
+            len: 0,
             hook,
             iif: "",
             oif: "",
@@ -61,64 +132,111 @@ impl<'a> MatchCx<'a> {
             phys: None,
             mac_source: None,
             fib: None,
+            fib6: None,
             memory_seen: None,
+        }
+    }
+
+    /// The source address.
+    pub fn src_ip(&self) -> IpAddr {
+        ip_of(self.src, self.family)
+    }
+
+    /// The destination address.
+    pub fn dst_ip(&self) -> IpAddr {
+        ip_of(self.dst, self.family)
+    }
+
+    /// The bytes of the transport header of a packet that was not taken apart, from its first byte on.
+    fn raw(&self, protocol: Protocol) -> Option<&'a [u8]> {
+        match self.body {
+            Body::Fragment { bytes, .. } | Body::Other { bytes, .. } if self.protocol == protocol && self.frag_offset == 0 => {
+                bytes.get(usize::from(self.thoff)..)
+            }
+            _ => None,
         }
     }
 
     /// Source and destination port, if the packet is of that protocol and its header is at hand.
     #[inline]
     pub fn ports(&self, protocol: Protocol) -> Option<(u16, u16)> {
-        match &self.ip.body {
+        match self.body {
             Body::Tcp(t) if protocol == Protocol::TCP => Some((t.src_port, t.dst_port)),
             Body::Udp(u) if protocol == Protocol::UDP => Some((u.src_port, u.dst_port)),
-            Body::Fragment { protocol: p, bytes } | Body::Other { protocol: p, bytes }
-                if *p == protocol && self.ip.header.fragment_offset == 0 =>
-            {
-                ports_of(bytes)
-            }
-            _ => None,
+            _ => ports_of(self.raw(protocol)?),
         }
     }
 
     /// Source and destination port of any protocol that has them (tcp, udp, udplite, sctp, dccp).
     #[inline]
     pub fn any_ports(&self) -> Option<(u16, u16)> {
-        let protocol = self.ip.body.protocol();
-        if matches!(protocol.0, 6 | 17 | 33 | 132 | 136) { self.ports(protocol) } else { None }
+        if matches!(self.protocol.0, 6 | 17 | 33 | 132 | 136) { self.ports(self.protocol) } else { None }
     }
 
     /// The control bits of a TCP segment.
     #[inline]
     pub fn tcp_flags(&self) -> Option<TcpFlags> {
-        match &self.ip.body {
+        match self.body {
             Body::Tcp(t) => Some(t.flags),
-            Body::Fragment { protocol: Protocol::TCP, bytes } if self.ip.header.fragment_offset == 0 => bytes.get(13).map(|b| TcpFlags(*b)),
-            _ => None,
+            _ => self.raw(Protocol::TCP)?.get(13).map(|b| TcpFlags(*b)),
         }
     }
 
     /// Type and code of an ICMP message.
     #[inline]
     pub fn icmp(&self) -> Option<(u8, u8)> {
-        match &self.ip.body {
+        match self.body {
             Body::Icmp(m) => Some(m.type_code()),
-            Body::Fragment { protocol: Protocol::ICMP, bytes } if self.ip.header.fragment_offset == 0 => {
-                Some((*bytes.first()?, *bytes.get(1)?))
+            _ => {
+                let b = self.raw(Protocol::ICMP)?;
+                Some((*b.first()?, *b.get(1)?))
             }
-            _ => None,
+        }
+    }
+
+    /// Type and code of an ICMPv6 message.
+    #[inline]
+    pub fn icmp6(&self) -> Option<(u8, u8)> {
+        match self.body {
+            Body::Icmpv6(m) => Some(m.type_code()),
+            _ => {
+                let b = self.raw(Protocol::ICMPV6)?;
+                Some((*b.first()?, *b.get(1)?))
+            }
         }
     }
 
     /// What the packet carries, in a word.
     pub fn body_seen(&self) -> String {
-        match self.ip.header.fragment_offset {
-            0 => self.ip.body.protocol().to_string(),
+        match self.frag_offset {
+            0 => self.protocol.to_string(),
             n => format!("fragment at {n}"),
         }
     }
 
-    /// What `addr` is to this host (inet_addr_type); with `dev`, only what the device has counts.
-    pub fn addr_type(&self, addr: Ipv4Addr, dev: Option<IfIndex>) -> RouteType {
+    /// What the source or destination is to this host (inet_addr_type, ipv6_addr_type); with `dev`, only what the device has counts.
+    pub fn addr_type(&self, addr: u128, dev: Option<IfIndex>) -> RouteType {
+        match self.family {
+            Family::Inet => self.addr_type4(Ipv4Addr::from_bits(addr as u32), dev),
+            Family::Inet6 => self.addr_type6(Ipv6Addr::from_bits(addr), dev),
+        }
+    }
+
+    fn addr_type6(&self, addr: Ipv6Addr, dev: Option<IfIndex>) -> RouteType {
+        if addr.is_multicast() {
+            return RouteType::Multicast;
+        }
+        let Some(fib) = self.fib6 else { return RouteType::Unicast };
+        match fib.lookup(addr, |r| dev.is_none_or(|d| r.nexthops.iter().any(|n| n.dev == d))) {
+            Some((_, r)) => match r.kind {
+                RouteType::Local | RouteType::Unreachable | RouteType::Blackhole | RouteType::Prohibit => r.kind,
+                _ => RouteType::Unicast,
+            },
+            None => RouteType::Unreachable,
+        }
+    }
+
+    fn addr_type4(&self, addr: Ipv4Addr, dev: Option<IfIndex>) -> RouteType {
         if addr.octets()[0] == 0 || addr.is_broadcast() {
             return RouteType::Broadcast;
         }
@@ -175,11 +293,10 @@ impl RuleSpec {
     /// The part that it does not fit.
     #[inline]
     pub fn eval_ip(&self, cx: &MatchCx<'_>) -> Result<(), Field> {
-        let h = &cx.ip.header;
-        if !self.src.holds(h.src) {
+        if !self.src.holds(cx.src) {
             return Err("source");
         }
-        if !self.dst.holds(h.dst) {
+        if !self.dst.holds(cx.dst) {
             return Err("destination");
         }
         if let Some(m) = &self.iif
@@ -193,12 +310,12 @@ impl RuleSpec {
             return Err("out-interface");
         }
         if let Some(p) = self.protocol
-            && (p.protocol == cx.ip.body.protocol()) == p.invert
+            && (p.protocol == cx.protocol) == p.invert
         {
             return Err("protocol");
         }
         if let Some(wanted) = self.fragment
-            && (h.fragment_offset != 0) != wanted
+            && (cx.frag_offset != 0) != wanted
         {
             return Err("fragment");
         }
@@ -226,16 +343,14 @@ impl RuleSpec {
             return self.matches.get(usize::from(at)).map(|m| m.explain(miss.field, cx)).unwrap_or_default();
         }
         match miss.field {
-            "source" => (format!("{}{}", not(self.src.invert), self.src), cx.ip.header.src.to_string()),
-            "destination" => (format!("{}{}", not(self.dst.invert), self.dst), cx.ip.header.dst.to_string()),
+            "source" => (format!("{}{}", not(self.src.invert), self.src), cx.src_ip().to_string()),
+            "destination" => (format!("{}{}", not(self.dst.invert), self.dst), cx.dst_ip().to_string()),
             "in-interface" => (self.iif.as_ref().map(|m| format!("{}{}", not(m.invert), m.name)).unwrap_or_default(), dev(cx.iif)),
             "out-interface" => (self.oif.as_ref().map(|m| format!("{}{}", not(m.invert), m.name)).unwrap_or_default(), dev(cx.oif)),
-            "protocol" => {
-                (self.protocol.map(|p| format!("{}{}", not(p.invert), p.protocol)).unwrap_or_default(), cx.ip.body.protocol().to_string())
-            }
+            "protocol" => (self.protocol.map(|p| format!("{}{}", not(p.invert), p.protocol)).unwrap_or_default(), cx.protocol.to_string()),
             _ => {
                 let words = |further: bool| if further { "a further fragment" } else { "no further fragment" }.to_owned();
-                (words(self.fragment == Some(true)), words(cx.ip.header.fragment_offset != 0))
+                (words(self.fragment == Some(true)), words(cx.frag_offset != 0))
             }
         }
     }

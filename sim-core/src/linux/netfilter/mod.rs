@@ -10,6 +10,7 @@ pub mod apply;
 pub mod eval;
 pub mod hook;
 pub mod hooks;
+pub(crate) mod ipv6;
 pub mod matches;
 pub mod nft;
 pub mod option;
@@ -20,7 +21,7 @@ pub(crate) mod testing;
 pub mod xtables;
 
 pub use apply::{XtError, XtFailed};
-pub use eval::{MatchCx, Memory, Miss};
+pub use eval::{CtTuples, MatchCx, Memory, Miss};
 pub use hook::{Hook, NfFamily};
 pub use hooks::{HookEntry, HookFn, NfHooks};
 pub use matches::Match;

@@ -80,7 +80,7 @@ impl OptError {
 }
 
 /// Services with a name, as `/etc/services` has them.
-const SERVICES: &[(&str, u16)] = &[
+pub const SERVICES: &[(&str, u16)] = &[
     ("bgp", 179),
     ("bootpc", 68),
     ("bootps", 67),

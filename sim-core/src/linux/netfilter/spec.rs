@@ -5,36 +5,33 @@
 use super::matches::Match;
 use super::option::{OptError, plain_word};
 use super::targets::Target;
-use crate::packet::{Ipv4Addr, Protocol};
+use crate::packet::{Address, Family, Ipv4Addr, Ipv6Addr, Prefix, Protocol};
 use std::fmt;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 /// `-s`, `-d`: an address under a mask.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
 pub struct AddrMatch {
-    /// The address, bits outside of the mask cleared.
-    pub addr: Ipv4Addr,
+    /// The address as a number (an IPv4 address in the low 32 bits), bits outside of the mask cleared.
+    pub addr: u128,
     /// The mask; need not be a prefix.
-    pub mask: u32,
+    pub mask: u128,
+    /// Whose addresses; no matter for the one that every address fits.
+    pub family: Family,
     /// `!`.
     pub invert: bool,
 }
 
-impl Default for AddrMatch {
-    fn default() -> Self {
-        AddrMatch { addr: Ipv4Addr::UNSPECIFIED, mask: 0, invert: false }
-    }
-}
-
 impl AddrMatch {
     /// That address alone.
-    pub fn host(addr: Ipv4Addr) -> Self {
-        AddrMatch { addr, mask: u32::MAX, invert: false }
+    pub fn host<A: Address>(addr: A) -> Self {
+        AddrMatch::prefix(Prefix::host(addr))
     }
 
     /// The addresses of a prefix.
-    pub fn prefix(p: crate::packet::Prefix<Ipv4Addr>) -> Self {
-        AddrMatch { addr: p.addr(), mask: crate::packet::Prefix::<Ipv4Addr>::mask_bits(p.len()) as u32, invert: false }
+    pub fn prefix<A: Address>(p: Prefix<A>) -> Self {
+        AddrMatch { addr: p.addr().to_bits(), mask: Prefix::<A>::mask_bits(p.len()), family: A::FAMILY, invert: false }
     }
 
     /// The others.
@@ -51,27 +48,72 @@ impl AddrMatch {
         self.mask == 0 && !self.invert
     }
 
-    /// Whether `addr` fits.
+    /// Whether `addr` fits, as a number.
     #[inline]
-    pub fn holds(&self, addr: Ipv4Addr) -> bool {
-        (u32::from(addr) & self.mask == u32::from(self.addr)) != self.invert
+    pub fn holds(&self, addr: u128) -> bool {
+        (addr & self.mask == self.addr) != self.invert
+    }
+
+    /// The mask of one address alone.
+    fn full_mask(&self) -> u128 {
+        match self.family {
+            Family::Inet => u128::from(u32::MAX),
+            Family::Inet6 => u128::MAX,
+        }
+    }
+
+    /// Whether it is one single address, inverted or not.
+    pub fn is_host(&self) -> bool {
+        self.mask == self.full_mask()
     }
 
     /// The address if it is one single address, not inverted.
     #[inline]
-    pub fn single(&self) -> Option<u32> {
-        (self.mask == u32::MAX && !self.invert).then_some(u32::from(self.addr))
+    pub fn single(&self) -> Option<u128> {
+        (!self.invert && self.is_host()).then_some(self.addr)
+    }
+
+    /// The address without its mask.
+    pub fn address(&self) -> IpAddr {
+        ip_of(self.addr, self.family)
+    }
+
+    /// Length of the prefix, if the mask is one.
+    pub fn prefix_len(&self) -> Option<u32> {
+        let mask = if self.family == Family::Inet { self.mask << 96 } else { self.mask };
+        let len = mask.leading_ones();
+        (mask.checked_shl(len).unwrap_or(0) == 0).then_some(len)
+    }
+
+    /// The same for rules of `family`, if every address fits it.
+    #[must_use]
+    pub fn of_family(self, family: Family) -> Self {
+        if self.mask == 0 { AddrMatch { family, ..self } } else { self }
+    }
+}
+
+/// The address that a number stands for.
+pub fn ip_of(bits: u128, family: Family) -> IpAddr {
+    match family {
+        Family::Inet => Ipv4Addr::from_bits(bits as u32).into(),
+        Family::Inet6 => Ipv6Addr::from_bits(bits).into(),
+    }
+}
+
+/// An address as a number.
+pub fn bits_of(ip: IpAddr) -> u128 {
+    match ip {
+        IpAddr::V4(a) => Address::to_bits(a),
+        IpAddr::V6(a) => Address::to_bits(a),
     }
 }
 
 impl fmt::Display for AddrMatch {
     /// `10.0.0.0/8`, or with the mask in full if it is no prefix.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let len = self.mask.leading_ones();
-        if self.mask.checked_shl(len).unwrap_or(0) == 0 {
-            write!(f, "{}/{len}", self.addr)
-        } else {
-            write!(f, "{}/{}", self.addr, Ipv4Addr::from(self.mask))
+        match self.prefix_len() {
+            Some(len) => write!(f, "{}/{len}", self.address()),
+            None => write!(f, "{}/{}", self.address(), ip_of(self.mask, self.family)),
         }
     }
 }
@@ -119,6 +161,8 @@ pub struct ProtoMatch {
 /// What a rule says.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct RuleSpec {
+    /// Whose packets it is for.
+    pub family: Family,
     /// `-s`.
     pub src: AddrMatch,
     /// `-d`.
@@ -141,6 +185,13 @@ impl RuleSpec {
     /// A rule that fits every packet.
     pub fn to(target: Target) -> Self {
         RuleSpec { target, ..RuleSpec::default() }
+    }
+
+    /// The same for IPv6.
+    #[must_use]
+    pub fn ipv6(mut self) -> Self {
+        self.family = Family::Inet6;
+        self
     }
 
     /// The same for a protocol.
@@ -245,6 +296,7 @@ impl RuleSpec {
                 Match::Tcp(_) => proto(Protocol::TCP),
                 Match::Udp(_) => proto(Protocol::UDP),
                 Match::Icmp(_) => proto(Protocol::ICMP),
+                Match::Icmp6(_) => proto(Protocol::ICMPV6),
                 _ => true,
             })
             && match &self.target {
@@ -342,8 +394,8 @@ pub fn parse_protocol(s: &str) -> Result<Protocol, OptError> {
     }
 }
 
-/// Reads one address; missing parts are zeros (`10.1` is 10.1.0.0), parts may be octal or hexadecimal.
-fn parse_address(s: &str) -> Option<Ipv4Addr> {
+/// Reads one IPv4 address; missing parts are zeros (`10.1` is 10.1.0.0), parts may be octal or hexadecimal.
+fn parse_address4(s: &str) -> Option<Ipv4Addr> {
     if s == "localhost" {
         return Some(Ipv4Addr::LOCALHOST);
     }
@@ -363,11 +415,23 @@ fn parse_address(s: &str) -> Option<Ipv4Addr> {
     Some(Ipv4Addr::from(octets))
 }
 
+fn parse_address(s: &str, family: Family) -> Option<u128> {
+    match family {
+        Family::Inet => parse_address4(s).map(Address::to_bits),
+        Family::Inet6 if s == "localhost" => Some(1),
+        Family::Inet6 => s.parse::<Ipv6Addr>().ok().map(Address::to_bits),
+    }
+}
+
 /// Reads a list of addresses with masks: `10.0.0.0/8,192.168.0.1`.
 ///
 /// # Errors
 /// In the words of iptables.
-pub fn parse_addresses(s: &str) -> Result<Vec<AddrMatch>, OptError> {
+pub fn parse_addresses(s: &str, family: Family) -> Result<Vec<AddrMatch>, OptError> {
+    let (bits, full) = match family {
+        Family::Inet => (32u64, u128::from(u32::MAX)),
+        Family::Inet6 => (128, u128::MAX),
+    };
     s.split(',')
         .map(|one| {
             let (addr, mask) = match one.split_once('/') {
@@ -375,17 +439,18 @@ pub fn parse_addresses(s: &str) -> Result<Vec<AddrMatch>, OptError> {
                 None => (one, None),
             };
             let mask = match mask {
-                None => u32::MAX,
-                Some(m) => match super::option::number(m, 32) {
-                    Some(n) => crate::packet::Prefix::<Ipv4Addr>::mask_bits(n as u8) as u32,
+                None => full,
+                Some(m) => match super::option::number(m, bits) {
+                    Some(0) => 0,
+                    Some(n) => full & (full << (bits - n)),
                     None => {
-                        let m4 = Some(m).filter(|m| m.contains('.')).and_then(parse_address);
-                        u32::from(m4.ok_or_else(|| OptError::parameter(format!("invalid mask `{m}' specified")))?)
+                        let whole = Some(m).filter(|m| m.contains(['.', ':'])).and_then(|m| parse_address(m, family));
+                        whole.ok_or_else(|| OptError::parameter(format!("invalid mask `{m}' specified")))?
                     }
                 },
             };
-            let addr = parse_address(addr).ok_or_else(|| OptError::parameter(format!("host/network `{addr}' not found")))?;
-            Ok(AddrMatch { addr: Ipv4Addr::from(u32::from(addr) & mask), mask, invert: false })
+            let addr = parse_address(addr, family).ok_or_else(|| OptError::parameter(format!("host/network `{addr}' not found")))?;
+            Ok(AddrMatch { addr: addr & mask, mask, family, invert: false })
         })
         .collect()
 }

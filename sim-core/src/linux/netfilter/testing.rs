@@ -5,7 +5,7 @@ use super::eval::{MatchCx, Recorded};
 use super::hook::Hook;
 use super::matches::Match;
 use crate::linux::RowId;
-use crate::packet::{Body, Bytes, Icmp, IcmpKind, Ipv4Addr, Ipv4Header, Ipv4Packet, Protocol, Tcp, TcpFlags, TcpOptions, Udp};
+use crate::packet::{Body, Bytes, Family, Icmp, IcmpKind, Ipv4Addr, Ipv4Header, Ipv4Packet, Protocol, Tcp, TcpFlags, TcpOptions, Udp};
 
 /// A packet from 10.0.0.1 to 10.0.0.2.
 pub(crate) fn ip(body: Body) -> Ipv4Packet {
@@ -68,7 +68,7 @@ pub(crate) fn read(text: &str) -> Match {
 /// The same, or what iptables says.
 pub(crate) fn try_read(text: &str) -> Result<Match, String> {
     let mut words = text.split_whitespace().peekable();
-    let mut m = Match::new(words.next().unwrap()).unwrap();
+    let mut m = Match::new(words.next().unwrap(), Family::Inet).unwrap();
     let mut invert = false;
     while let Some(word) = words.next() {
         if word == "!" {
@@ -77,7 +77,7 @@ pub(crate) fn try_read(text: &str) -> Result<Match, String> {
         }
         let at = m.opts().iter().position(|o| o.names.contains(&&word[2..])).unwrap();
         let args: Vec<&str> = (0..m.opts()[at].args).map(|_| words.next().unwrap()).collect();
-        m.set(at, invert, &args).map_err(|e| e.text)?;
+        m.set(at, invert, &args, Family::Inet).map_err(|e| e.text)?;
         invert = false;
     }
     Ok(m)

@@ -116,7 +116,7 @@ pub struct Chain {
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct DstIndex {
     /// Destination and place in the chain, in order.
-    by_dst: Box<[(u32, u32)]>,
+    by_dst: Box<[(u128, u32)]>,
     /// Places of the rules for more than one destination, in order.
     others: Box<[u32]>,
 }
@@ -153,7 +153,7 @@ impl Chain {
     /// The first rule at `from` or behind it for which `fits` holds. Rules for another single destination than `dst` are
     /// not asked: they could not fit.
     #[inline]
-    pub fn find(&self, from: usize, dst: u32, mut fits: impl FnMut(&Rule) -> bool) -> Option<(usize, &Rule)> {
+    pub fn find(&self, from: usize, dst: u128, mut fits: impl FnMut(&Rule) -> bool) -> Option<(usize, &Rule)> {
         let Some(index) = &self.index else {
             return self.rules.iter().enumerate().skip(from).find(|(_, r)| fits(r));
         };

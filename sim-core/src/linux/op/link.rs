@@ -2,6 +2,7 @@
 //!
 //! Models: iproute2 ip/iplink.c iplink_parse, ip/iplink_bridge.c, ip/link_veth.c, bridge/link.c brlink_modify.
 
+use crate::linux::device::{IpvlanConfig, MacvlanConfig, MacvlanMode, VlanConfig};
 use crate::packet::Mac;
 use std::sync::Arc;
 
@@ -23,6 +24,27 @@ pub enum LinkKind {
     },
     /// `type dummy`.
     Dummy,
+    /// `link LOWER … type vlan id N [protocol P] [reorder_hdr on|off] …`.
+    Vlan {
+        /// The device below.
+        link: Arc<str>,
+        /// Its settings.
+        config: VlanConfig,
+    },
+    /// `link LOWER … type macvlan mode MODE …`.
+    Macvlan {
+        /// The device below.
+        link: Arc<str>,
+        /// Its settings.
+        config: MacvlanConfig,
+    },
+    /// `link LOWER … type ipvlan mode MODE [FLAG]`.
+    Ipvlan {
+        /// The device below.
+        link: Arc<str>,
+        /// Its settings.
+        config: IpvlanConfig,
+    },
 }
 
 /// Settings of a bridge that are given.
@@ -64,8 +86,18 @@ pub struct LinkSet {
     pub mac: Option<Mac>,
     /// `master BRIDGE` or `nomaster` (an inner `None`).
     pub master: Option<Option<Arc<str>>>,
+    /// `promisc on|off`.
+    pub promisc: Option<bool>,
+    /// `allmulticast on|off`.
+    pub allmulticast: Option<bool>,
+    /// `multicast on|off`.
+    pub multicast: Option<bool>,
+    /// `arp on|off`.
+    pub arp: Option<bool>,
     /// `up` or `down`.
     pub up: Option<bool>,
+    /// `type macvlan mode MODE`.
+    pub macvlan_mode: Option<MacvlanMode>,
     /// `type bridge …`.
     pub bridge: BridgeSet,
     /// `type bridge_slave hairpin on|off`, `bridge link set hairpin on|off`.

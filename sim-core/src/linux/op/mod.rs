@@ -39,8 +39,8 @@ pub enum Op {
         /// Value as text.
         value: Arc<str>,
     },
-    /// `iptables …`, `iptables-restore`.
-    Xtables(XtOp),
+    /// `iptables …`, `iptables-restore`, or the same of `ip6tables`.
+    Xtables(crate::packet::Family, XtOp),
     /// `ipvsadm …`.
     Ipvs(IpvsOp),
     /// `conntrack -F`.

@@ -8,7 +8,7 @@ use proptest::prelude::*;
 fn syn() -> Frame {
     let options = TcpOptionSet { mss: Some(1460), window_scale: Some(7), ..Default::default() }.build();
     Frame {
-        eth: Ethernet { dst: Mac([2, 0, 0, 0, 0, 1]), src: Mac([2, 0, 0, 0, 0, 2]) },
+        eth: Ethernet::new(Mac([2, 0, 0, 0, 0, 1]), Mac([2, 0, 0, 0, 0, 2])),
         net: Net::Ipv4(packet(Body::Tcp(Tcp { options, ..tcp("hi") }))),
     }
 }

@@ -120,7 +120,7 @@ fn six(s: &str) -> Ipv6Addr {
 }
 
 fn check(golden: &[u8], dst: Mac, src: Mac, net: Net) {
-    let frame = Frame { eth: Ethernet { dst, src }, net };
+    let frame = Frame { eth: Ethernet::new(dst, src), net };
     assert_eq!(frame.encode(), golden);
     assert_eq!(Frame::decode(golden), Ok(frame));
 }

@@ -3,8 +3,8 @@
 use super::strategy::frame;
 use crate::packet::*;
 use etherparse::{
-    ArpPacket, Ethernet2Header, Icmpv4Header, Icmpv4Type, Icmpv6Slice, Ipv4Header as TheirIpv4, Ipv6Header as TheirIpv6, TcpHeader,
-    TcpSlice, UdpHeader, UdpSlice,
+    ArpPacket, Ethernet2Header, Icmpv4Header, Icmpv4Type, Icmpv6Slice, Ipv4Header as TheirIpv4, Ipv6Header as TheirIpv6, SingleVlanHeader,
+    TcpHeader, TcpSlice, UdpHeader, UdpSlice,
 };
 use proptest::prelude::*;
 
@@ -118,7 +118,15 @@ proptest! {
         let bytes = frame.encode();
         let (eth, rest) = Ethernet2Header::from_slice(&bytes).unwrap();
         prop_assert_eq!((Mac(eth.destination), Mac(eth.source)), (frame.eth.dst, frame.eth.src));
-        prop_assert_eq!(eth.ether_type.0, frame.net.ethertype());
+        let (mut ether_type, mut rest) = (eth.ether_type.0, rest);
+        for tag in frame.eth.tags.iter() {
+            let (theirs, behind) = SingleVlanHeader::from_slice(rest).unwrap();
+            let dei = u16::from(theirs.drop_eligible_indicator) << 12;
+            prop_assert_eq!(ether_type, tag.protocol.ethertype());
+            prop_assert_eq!(u16::from(theirs.pcp.value()) << 13 | dei | theirs.vlan_id.value(), tag.tci);
+            (ether_type, rest) = (theirs.ether_type.0, behind);
+        }
+        prop_assert_eq!(ether_type, frame.net.ethertype());
         match &frame.net {
             Net::Arp(a) => {
                 let theirs = ArpPacket::from_slice(rest).unwrap().try_eth_ipv4().unwrap();

@@ -137,14 +137,27 @@ fn zero_udp_field(net: &Net) -> bool {
     !udp.no_checksum && udp.checksum(pseudo) == 0
 }
 
+/// None, one or two tags, most often none.
+fn tags() -> impl Strategy<Value = VlanTags> {
+    let tag = (any::<bool>(), any::<u16>())
+        .prop_map(|(outer, tci)| VlanTag { protocol: if outer { VlanProtocol::Dot1ad } else { VlanProtocol::Dot1q }, tci });
+    (prop_oneof![3 => Just(0usize), 1 => Just(1), 1 => Just(2)], tag.clone(), tag).prop_map(|(n, a, b)| {
+        let mut tags = VlanTags::default();
+        for t in [a, b].into_iter().take(n) {
+            assert!(tags.push(t));
+        }
+        tags
+    })
+}
+
 /// Any representable frame.
 pub(super) fn frame() -> impl Strategy<Value = Frame> {
     let net = prop_oneof![
         1 => arp().prop_map(Net::Arp),
         5 => ipv4().prop_map(Net::Ipv4),
         3 => ipv6().prop_map(Net::Ipv6),
-        1 => (prop::sample::select(&[46u16, 0x8100, 0x88cc, 0xffff]), bytes(64)).prop_map(|(ethertype, payload)| Net::Other { ethertype, payload }),
+        1 => (prop::sample::select(&[46u16, 0x88cc, 0xffff]), bytes(64)).prop_map(|(ethertype, payload)| Net::Other { ethertype, payload }),
     ];
     let net = net.prop_filter("a UDP checksum field of zero", |net| !zero_udp_field(net));
-    (mac(), mac(), net).prop_map(|(dst, src, net)| Frame { eth: Ethernet { dst, src }, net })
+    (mac(), mac(), tags(), net).prop_map(|(dst, src, tags, net)| Frame { eth: Ethernet { dst, src, tags }, net })
 }

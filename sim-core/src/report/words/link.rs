@@ -53,6 +53,15 @@ pub(super) fn transmit(report: &Report<'_>, v: &StepView<'_>) -> Words {
             what.push(Role::Place, report.label(netns));
             what.push(Role::Plain, ", the other end of the veth pair");
         }
+        (_, Attach::Lower { netns, index }) => {
+            what.push(Role::Plain, " to ");
+            what.push(Role::Device, report.dev(netns, index, place));
+            if netns != v.step.netns {
+                what.push(Role::Plain, " of ");
+                what.push(Role::Place, report.label(netns));
+            }
+            what.push(Role::Plain, ", the device that it stands on");
+        }
         (_, Attach::Loopback) => what.push(Role::Plain, ", back into this host"),
         (_, Attach::Wire(_)) => what.push(Role::Plain, " onto the wire"),
         (_, Attach::None) => what.push(Role::Plain, ", which leads nowhere"),

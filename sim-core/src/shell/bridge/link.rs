@@ -93,7 +93,7 @@ pub(in crate::shell) fn answer(ns: &Netns, show: &Show) -> Answer {
     for d in ports {
         let _ = write!(out, "{}: {}", d.index.0, d.name);
         let mut other_down = false;
-        if let Attach::Veth { index, .. } = d.attach {
+        if let Attach::Veth { index, .. } | Attach::Lower { index, .. } = d.attach {
             match devices.get(index) {
                 Some(p) => {
                     other_down = !p.up;

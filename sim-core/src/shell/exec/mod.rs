@@ -1,5 +1,6 @@
 //! Command lines, run: changes applied, questions answered, traffic sent.
 
+mod route_probe;
 pub mod traffic;
 
 use super::answer::{Answer, Surroundings, answer};
@@ -93,6 +94,10 @@ pub fn run<T: Tracer>(
                 }
             }
         },
+        Ok(Command::Capture(_)) => Answer::failed(
+            "not simulated: a capture beside other commands; `packetwalk exec SCENARIO PLACE -- tcpdump` listens while the scenario's traffic runs",
+            1,
+        ),
         Ok(Command::Flow(f)) => match target(&engine.world, at, f.netns.as_deref()) {
             Err(e) => e,
             Ok(place) => return traffic::run(engine, place, &f.flow, flow),

@@ -22,7 +22,7 @@ pub(super) fn resolve<T: Tracer>(engine: &Engine<T>, at: NetnsId, name: &str) ->
 }
 
 /// Starts a program and runs the world until it has ended, or until `limit`.
-fn drive<T: Tracer>(
+pub(super) fn drive<T: Tracer>(
     engine: &mut Engine<T>,
     at: NetnsId,
     name: &str,
@@ -38,7 +38,7 @@ fn drive<T: Tracer>(
     Ok(id)
 }
 
-fn program<T: Tracer, P: 'static>(engine: &Engine<T>, id: u32) -> Option<&P> {
+pub(super) fn program<T: Tracer, P: 'static>(engine: &Engine<T>, id: u32) -> Option<&P> {
     engine.world.program(id)?.program.as_ref()?.as_any().downcast_ref()
 }
 
@@ -53,6 +53,8 @@ pub fn run<T: Tracer>(engine: &mut Engine<T>, at: NetnsId, command: &FlowCommand
         FlowCommand::Ping(p) => ping_(engine, at, p, target, flow, began),
         FlowCommand::Curl(c) => curl_(engine, at, c, target, flow, began),
         FlowCommand::Nc(n) => nc_(engine, at, n, target, flow),
+        FlowCommand::Traceroute(t) => super::route_probe::traceroute(engine, at, t, target, flow),
+        FlowCommand::Tracepath(t) => super::route_probe::tracepath(engine, at, t, target, flow),
     }
 }
 

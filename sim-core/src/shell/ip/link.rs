@@ -6,8 +6,8 @@
 use super::super::answer::{Answer, Surroundings};
 use super::super::args::{Args, begins};
 use super::super::{Command, Query, ShellError};
-use super::{Format, link_add, netns};
-use crate::linux::device::{Attach, Device, DeviceKind};
+use super::{Format, link_add, link_stacked, netns};
+use crate::linux::device::{Attach, Device, DeviceKind, MacvlanMode, UpperKind};
 use crate::linux::op::{BridgeSet, LinkOp, LinkSet};
 use crate::linux::{Netns, Op};
 use std::fmt::Write as _;
@@ -44,11 +44,7 @@ fn device(args: &mut Args<'_>) -> Result<Arc<str>, ShellError> {
 
 /// Words of `ip link set` that real hosts know and nothing here listens to.
 const UNSUPPORTED: &[&str] = &[
-    "arp",
     "dynamic",
-    "multicast",
-    "allmulticast",
-    "promisc",
     "trailers",
     "carrier",
     "txqueuelen",
@@ -73,8 +69,6 @@ const UNSUPPORTED: &[&str] = &[
     "gso_max_size",
     "gso_max_segs",
     "gro_max_size",
-    "numtxqueues",
-    "numrxqueues",
     "index",
     "group",
 ];
@@ -99,10 +93,25 @@ fn set(args: &mut Args<'_>) -> Result<Command, ShellError> {
                 match args.need()? {
                     "bridge" => set.bridge = link_add::bridge(args)?,
                     "bridge_slave" => slave(args, &mut set)?,
+                    "macvlan" => {
+                        while let Some(w) = args.next() {
+                            match w {
+                                "mode" => set.macvlan_mode = Some(link_stacked::macvlan_mode(args)?),
+                                _ => return Err(args.unsupported()),
+                            }
+                        }
+                    }
                     _ => return Err(args.unsupported()),
                 }
                 break;
             }
+            "numtxqueues" | "numrxqueues" => {
+                args.number(
+                    u64::from(u32::MAX),
+                    if word == "numtxqueues" { "Invalid \"numtxqueues\" value" } else { "Invalid \"numrxqueues\" value" },
+                )?;
+            }
+            w if flag(args, w, &mut set)? => {}
             w if UNSUPPORTED.contains(&w) => return Err(args.unsupported()),
             w => {
                 if w == "dev" {
@@ -118,6 +127,19 @@ fn set(args: &mut Args<'_>) -> Result<Command, ShellError> {
     }
     let Some(dev) = dev else { return Err(args.end("Not enough information: \"dev\" argument is required.")) };
     Ok(Command::op(Op::Link(LinkOp::Set { dev, set })))
+}
+
+/// Takes the value of `word` if that is a switch that is turned on and off.
+pub(super) fn flag(args: &mut Args<'_>, word: &str, set: &mut LinkSet) -> Result<bool, ShellError> {
+    let slot = match word {
+        "promisc" => &mut set.promisc,
+        "allmulticast" => &mut set.allmulticast,
+        "multicast" => &mut set.multicast,
+        "arp" => &mut set.arp,
+        _ => return Ok(false),
+    };
+    *slot = Some(link_stacked::on_off(args, word)?);
+    Ok(true)
 }
 
 pub(super) fn mtu(args: &mut Args<'_>, before: Option<u32>) -> Result<u32, ShellError> {
@@ -189,6 +211,11 @@ pub(in crate::shell) fn print(op: &LinkOp) -> Vec<String> {
                 Some(None) => line.push_str(" nomaster"),
                 None => {}
             }
+            for (key, v) in [("promisc", set.promisc), ("allmulticast", set.allmulticast), ("multicast", set.multicast), ("arp", set.arp)] {
+                if let Some(on) = v {
+                    let _ = write!(line, " {key} {}", if on { "on" } else { "off" });
+                }
+            }
             if let Some(up) = set.up {
                 line.push_str(if up { " up" } else { " down" });
             }
@@ -197,7 +224,8 @@ pub(in crate::shell) fn print(op: &LinkOp) -> Vec<String> {
             let bridge = bridge_words(&set.bridge);
             let mut lines = vec![line];
             // Two kinds do not fit in one command; the second goes on about the device under its new name.
-            for (kind, words) in [("bridge", bridge), ("bridge_slave", slave)] {
+            let macvlan = set.macvlan_mode.map(|m| format!(" mode {}", m.name())).unwrap_or_default();
+            for (kind, words) in [("bridge", bridge), ("bridge_slave", slave), ("macvlan", macvlan)] {
                 match (words.is_empty(), lines.len(), lines.last_mut().filter(|l| !l.contains(" type "))) {
                     (true, ..) => {}
                     (false, _, Some(l)) => {
@@ -285,11 +313,11 @@ struct Peer {
 
 fn peer(ns: &Netns, d: &Device, around: &dyn Surroundings) -> Option<Peer> {
     match d.attach {
-        Attach::Veth { netns, index } if netns == ns.id => {
+        Attach::Veth { netns, index } | Attach::Lower { netns, index } if netns == ns.id => {
             let p = ns.config.devices.get(index)?;
             Some(Peer { name: p.name.to_string(), elsewhere: String::new(), down: !p.up })
         }
-        Attach::Veth { netns, index } => {
+        Attach::Veth { netns, index } | Attach::Lower { netns, index } => {
             // A namespace without a name has a number; the first that another one needs is 0.
             let elsewhere = around.netns_name(netns).map_or_else(|| " link-netnsid 0".to_owned(), |n| format!(" link-netns {n}"));
             Some(Peer { name: format!("if{}", index.0), elsewhere, down: false })
@@ -304,10 +332,12 @@ pub(in crate::shell) fn flags(d: &Device, peer_down: bool) -> String {
     if d.up && !d.carrier {
         f.push("NO-CARRIER");
     }
-    match d.kind {
-        DeviceKind::Loopback => f.push("LOOPBACK"),
-        DeviceKind::Dummy => f.extend(["BROADCAST", "NOARP"]),
-        _ => f.extend(["BROADCAST", "MULTICAST"]),
+    f.push(if matches!(d.kind, DeviceKind::Loopback) { "LOOPBACK" } else { "BROADCAST" });
+    let multicast = !d.flags.no_multicast && !matches!(d.kind, DeviceKind::Loopback | DeviceKind::Dummy);
+    for (name, on) in [("MULTICAST", multicast), ("NOARP", d.flags.noarp), ("ALLMULTI", d.flags.allmulti), ("PROMISC", d.flags.promisc)] {
+        if on {
+            f.push(name);
+        }
     }
     if d.up {
         f.push("UP");
@@ -335,7 +365,7 @@ fn state(ns: &Netns, d: &Device) -> &'static str {
     }
     // The kernel looks the index of the other end up in this namespace, wherever that end is.
     match d.attach {
-        Attach::Veth { index, .. } if index != d.index => match ns.config.devices.get(index) {
+        Attach::Veth { index, .. } | Attach::Lower { index, .. } if index != d.index => match ns.config.devices.get(index) {
             Some(p) if !p.carrier => "LOWERLAYERDOWN",
             _ => "DOWN",
         },
@@ -375,11 +405,25 @@ pub(super) fn lines(ns: &Netns, d: &Device, around: &dyn Surroundings, with_mode
     (first, second)
 }
 
+/// How many reasons there are for a device to hear all frames: it is a port, a command said so, a child has the whole of it
+/// (passthru), and children have addresses of their own, which count once.
+fn promiscuity(d: &Device) -> u32 {
+    let children = || d.stack.uppers.iter().filter(|u| u.up && u.mac != d.mac);
+    let passthru = d
+        .stack
+        .uppers
+        .iter()
+        .filter(|u| u.up && matches!(&u.kind, UpperKind::Macvlan(c) if c.mode == MacvlanMode::Passthru && !c.nopromisc));
+    let filters = matches!(d.kind, DeviceKind::Veth | DeviceKind::Physical) && children().next().is_some();
+    u32::from(d.master.is_some()) + u32::from(d.flags.promisc) + passthru.count() as u32 + u32::from(filters)
+}
+
 fn details(ns: &Netns, d: &Device, second: &mut String, sep: &str) {
-    let promiscuity = u8::from(d.master.is_some());
+    let promiscuity = promiscuity(d);
+    let allmulti = u32::from(d.master.is_some()) + u32::from(d.flags.allmulti);
     let (min, max) = crate::linux::apply::device::mtu_range(&d.kind);
     let max = if max == i32::MAX as u32 { 0 } else { max };
-    let _ = write!(second, " promiscuity {promiscuity}  allmulti {promiscuity} minmtu {min} maxmtu {max} ");
+    let _ = write!(second, " promiscuity {promiscuity}  allmulti {allmulti} minmtu {min} maxmtu {max} ");
     match &d.kind {
         DeviceKind::Bridge(b) => {
             let _ = write!(
@@ -389,6 +433,9 @@ fn details(ns: &Netns, d: &Device, second: &mut String, sep: &str) {
                 u8::from(b.vlan_filtering),
                 u8::from(b.mcast_snooping)
             );
+        }
+        _ if link_stacked::details(d).is_some() => {
+            let _ = write!(second, "{sep}    {}", link_stacked::details(d).unwrap_or_default());
         }
         k if !k.name().is_empty() => {
             let _ = write!(second, "{sep}    {} ", k.name());

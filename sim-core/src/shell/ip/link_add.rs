@@ -5,7 +5,8 @@
 use super::super::args::Args;
 use super::super::lex::quote;
 use super::super::{Command, OpIn, ShellError};
-use super::link::{bridge_words, mtu, netns_of};
+use super::link::{self, bridge_words, mtu, netns_of};
+use super::link_stacked;
 use crate::linux::Op;
 use crate::linux::op::{BridgeSet, LinkKind, LinkOp, LinkSet, NewLink};
 use crate::packet::Mac;
@@ -21,25 +22,20 @@ struct Said {
     netns: Option<Arc<str>>,
     up: Option<bool>,
     master: Option<Arc<str>>,
+    link: Option<Arc<str>>,
+    flags: LinkSet,
     kind: Option<String>,
 }
 
 const UNSUPPORTED: &[&str] = &[
-    "link",
     "broadcast",
     "brd",
     "txqueuelen",
     "txqlen",
     "qlen",
     "index",
-    "numtxqueues",
-    "numrxqueues",
     "gso_max_size",
     "gso_max_segs",
-    "arp",
-    "multicast",
-    "allmulticast",
-    "promisc",
     "alias",
     "group",
     "vf",
@@ -62,6 +58,13 @@ fn said(args: &mut Args<'_>) -> Result<Said, ShellError> {
                 s.kind = Some(args.need()?.to_owned());
                 break;
             }
+            "link" => s.link = Some(args.need()?.into()),
+            // a device has one queue here, however many it is given
+            "numtxqueues" | "numrxqueues" => {
+                let why = if word == "numtxqueues" { "Invalid \"numtxqueues\" value" } else { "Invalid \"numrxqueues\" value" };
+                args.number(u64::from(u32::MAX), why)?;
+            }
+            w if link::flag(args, w, &mut s.flags)? => {}
             w if UNSUPPORTED.contains(&w) => return Err(args.unsupported()),
             w => {
                 let key = if w == "name" { "name" } else { "dev" };
@@ -101,11 +104,9 @@ const KINDS: &[&str] = &[
     "ip6tnl",
     "ipip",
     "ipoib",
-    "ipvlan",
     "ipvtap",
     "lowpan",
     "macsec",
-    "macvlan",
     "macvtap",
     "netdevsim",
     "netkit",
@@ -115,7 +116,6 @@ const KINDS: &[&str] = &[
     "team",
     "tun",
     "vcan",
-    "vlan",
     "vrf",
     "vti",
     "vxcan",
@@ -135,7 +135,15 @@ pub(super) fn parse(args: &mut Args<'_>) -> Result<Command, ShellError> {
     if s.netns.is_some() {
         return Err(args.not_simulated("`netns` before the type: write `ip -n NETNS link add …`"));
     }
+    let below = |args: &Args<'_>| {
+        let missing = if kind == "vlan" { "Error: 8021q: link not specified." } else { "RTNETLINK answers: Invalid argument" };
+        s.link.clone().ok_or_else(|| args.error_status(missing, 2))
+    };
     let kind = match kind {
+        "vlan" => LinkKind::Vlan { config: link_stacked::vlan(args)?, link: below(args)? },
+        "macvlan" => LinkKind::Macvlan { config: link_stacked::macvlan(args)?, link: below(args)? },
+        "ipvlan" => LinkKind::Ipvlan { config: link_stacked::ipvlan(args)?, link: below(args)? },
+        _ if s.link.is_some() => return Err(args.not_simulated("`link` for a device that does not stand on another")),
         "dummy" => LinkKind::Dummy,
         "bridge" => LinkKind::Bridge(bridge(args)?),
         "veth" => veth(args)?,
@@ -147,8 +155,8 @@ pub(super) fn parse(args: &mut Args<'_>) -> Result<Command, ShellError> {
         return Err(args.not_simulated("a device without a name of its own"));
     };
     let mut ops = vec![Op::Link(LinkOp::Add(NewLink { name: name.clone(), mac: s.mac, mtu: s.mtu, kind }))];
-    if s.up.is_some() || s.master.is_some() {
-        let set = LinkSet { up: s.up, master: s.master.map(Some), ..LinkSet::default() };
+    let set = LinkSet { up: s.up, master: s.master.map(Some), ..s.flags };
+    if set != LinkSet::default() {
         ops.push(Op::Link(LinkOp::Set { dev: name, set }));
     }
     Ok(Command::Ops(ops.into_iter().map(|op| OpIn { netns: None, op }).collect()))
@@ -164,7 +172,7 @@ fn veth(args: &mut Args<'_>) -> Result<LinkKind, ShellError> {
         };
     }
     let s = said(args)?;
-    if s.kind.is_some() || s.up.is_some() || s.master.is_some() {
+    if s.kind.is_some() || s.up.is_some() || s.master.is_some() || s.link.is_some() || s.flags != LinkSet::default() {
         return Err(args.not_simulated("`up`, `master` and `type` of the other end: write a command of its own"));
     }
     let Some(peer) = s.name else {
@@ -225,7 +233,11 @@ pub(super) fn bridge(args: &mut Args<'_>) -> Result<BridgeSet, ShellError> {
 
 /// The command that makes a device.
 pub(super) fn print(new: &NewLink) -> String {
-    let mut line = format!("ip link add name {}", quote(&new.name));
+    let below = match &new.kind {
+        LinkKind::Vlan { link, .. } | LinkKind::Macvlan { link, .. } | LinkKind::Ipvlan { link, .. } => format!(" link {}", quote(link)),
+        _ => String::new(),
+    };
+    let mut line = format!("ip link add{below} name {}", quote(&new.name));
     if let Some(v) = new.mtu {
         let _ = write!(line, " mtu {v}");
     }
@@ -234,6 +246,9 @@ pub(super) fn print(new: &NewLink) -> String {
     }
     match &new.kind {
         LinkKind::Dummy => line.push_str(" type dummy"),
+        LinkKind::Vlan { config, .. } => line.push_str(&link_stacked::print_vlan(config)),
+        LinkKind::Macvlan { config, .. } => line.push_str(&link_stacked::print_macvlan(config)),
+        LinkKind::Ipvlan { config, .. } => line.push_str(&link_stacked::print_ipvlan(*config)),
         LinkKind::Bridge(set) => {
             let _ = write!(line, " type bridge{}", bridge_words(set));
         }

@@ -5,6 +5,7 @@
 pub mod addr;
 pub mod link;
 pub mod link_add;
+mod link_stacked;
 pub mod neigh;
 pub mod netns;
 pub mod route;

@@ -2,12 +2,11 @@
 //!
 //! Models: iptables 1.8.9 iptables/xshared.c print_header, print_rule_details, print_fragment, print_ifaces, save_ipv4_addr.
 
-use super::CmdError;
 use super::args::{Show, ShowWhat};
+use super::{CmdError, program};
 use crate::linux::netfilter::apply::VERSION;
 use crate::linux::netfilter::spec::protocol_text;
 use crate::linux::netfilter::{AddrMatch, Chain, IfMatch, Policy, RuleSpec, Target, Xtables};
-use crate::packet::Ipv4Addr;
 use std::fmt::Write as _;
 
 /// What the listing writes.
@@ -24,7 +23,11 @@ pub fn show(xt: &Xtables, show: &Show) -> Result<String, CmdError> {
     if let Some(only) = &show.chain {
         chains.retain(|(name, _)| **name == **only);
         if chains.is_empty() {
-            let text = format!("iptables {VERSION}: chain `{only}' in table `{}' is incompatible, use 'nft' tool.", show.table.name());
+            let text = format!(
+                "{} {VERSION}: chain `{only}' in table `{}' is incompatible, use 'nft' tool.",
+                program(show.family),
+                show.table.name()
+            );
             return Err(CmdError { text, status: 1 });
         }
     }
@@ -135,7 +138,7 @@ fn row(n: usize, spec: &RuleSpec, show: &Show, out: &mut String) {
         let _ = write!(out, " {:<6} {:<6} ", dev(&spec.iif), dev(&spec.oif));
     }
     for a in [&spec.src, &spec.dst] {
-        let _ = write!(out, "{}{:<19} ", if a.invert { '!' } else { ' ' }, address(a, show.numeric));
+        let _ = write!(out, "{}{:<19} ", if a.invert { '!' } else { ' ' }, address(&a.of_family(show.family), show.numeric));
     }
     if matches!(spec.target, Target::Goto(_)) {
         out.push_str("[goto] ");
@@ -151,9 +154,9 @@ fn address(a: &AddrMatch, numeric: bool) -> String {
     if a.mask == 0 && !numeric {
         return "anywhere".to_owned();
     }
-    match a.mask {
-        u32::MAX if !numeric && a.addr == Ipv4Addr::LOCALHOST => "localhost".to_owned(),
-        u32::MAX => a.addr.to_string(),
+    match a.address() {
+        ip if a.is_host() && !numeric && ip.is_loopback() && matches!(a.addr, 1 | 0x7f00_0001) => "localhost".to_owned(),
+        ip if a.is_host() => ip.to_string(),
         _ => a.to_string(),
     }
 }

@@ -1,4 +1,4 @@
-//! `iptables`, `iptables-save` and `iptables-restore`: text to `XtOp` and back, and listings.
+//! `iptables`, `iptables-save` and `iptables-restore`, and the same of `ip6tables`: text to `XtOp` and back, and listings.
 //!
 //! Models: iptables 1.8.9 (nf_tables variant), its wording included.
 //! Simplifies: counters are not kept and print as 0; names of hosts and networks are not looked up.
@@ -16,7 +16,10 @@ mod print;
 mod restore;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod tests6;
 
+pub use crate::linux::netfilter::apply::{program, restore_program};
 pub use args::{Parsed, Show, ShowWhat, parse_command};
 pub use list::show;
 pub use print::{print, print_words, restore_text, save, shell_word};

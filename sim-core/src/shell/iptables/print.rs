@@ -3,20 +3,22 @@
 //! Models: iptables 1.8.9 iptables/xtables-save.c, iptables/nft-ipv4.c nft_ipv4_save_rule.
 
 use super::restore::split_words;
+use super::{program, restore_program};
 use crate::linux::netfilter::option::plain_word;
 use crate::linux::netfilter::{Policy, RuleSpec, Table, TableKind, Xtables};
 use crate::linux::op::{Restore, RestoreLine, XtCommand, XtOp};
+use crate::packet::Family;
 use std::fmt::Write as _;
 
 /// The order of tables in iptables-save.
 pub(super) const ORDER: [TableKind; 5] = [TableKind::Mangle, TableKind::Security, TableKind::Raw, TableKind::Filter, TableKind::Nat];
 
 /// The command that does the same on a real host; a restore file follows as a here-document.
-pub fn print(op: &XtOp) -> String {
+pub fn print(family: Family, op: &XtOp) -> String {
     match op {
-        XtOp::Command { .. } => print_words(op).iter().map(|w| shell_word(w)).collect::<Vec<_>>().join(" "),
+        XtOp::Command { .. } => print_words(family, op).iter().map(|w| shell_word(w)).collect::<Vec<_>>().join(" "),
         XtOp::Restore(r) => {
-            let mut out = print_words(op).join(" ");
+            let mut out = print_words(family, op).join(" ");
             let _ = write!(out, " <<'EOF'\n{}EOF", restore_text(r));
             out
         }
@@ -24,18 +26,18 @@ pub fn print(op: &XtOp) -> String {
 }
 
 /// The words of the command; a restore file is its standard input.
-pub fn print_words(op: &XtOp) -> Vec<String> {
+pub fn print_words(family: Family, op: &XtOp) -> Vec<String> {
     let mut words = Vec::new();
     match op {
         XtOp::Command { table, command } => {
-            words.push("iptables".to_owned());
+            words.push(program(family).to_owned());
             if *table != TableKind::Filter {
                 words.extend(["-t".to_owned(), table.name().to_owned()]);
             }
             words.extend(split_words(&command_text(command)));
         }
         XtOp::Restore(r) => {
-            words.push("iptables-restore".to_owned());
+            words.push(restore_program(family).to_owned());
             words.extend(r.noflush.then(|| "--noflush".to_owned()));
             words.extend(r.counters.then(|| "--counters".to_owned()));
         }

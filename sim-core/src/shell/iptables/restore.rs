@@ -5,14 +5,13 @@
 //! first bad line. Listings inside a file are refused.
 
 use super::args::{Failed, Mode, Parsed, parse};
-use super::{CmdError, try_help};
+use super::{CmdError, restore_program, try_help};
 use crate::linux::netfilter::apply::VERSION;
 use crate::linux::netfilter::option::OptError;
 use crate::linux::netfilter::{Policy, TableKind};
 use crate::linux::op::{Restore, RestoreLine, RestoreTable, XtOp};
+use crate::packet::Family;
 use std::sync::Arc;
-
-const PROGRAM: &str = "iptables-restore";
 
 /// The arguments of `iptables-restore`.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
@@ -33,16 +32,17 @@ pub struct RestoreArgs {
 ///
 /// # Errors
 /// As the program writes them.
-pub fn parse_restore_args(argv: &[&str]) -> Result<RestoreArgs, CmdError> {
+pub fn parse_restore_args(family: Family, argv: &[&str]) -> Result<RestoreArgs, CmdError> {
+    let program = restore_program(family);
     let mut out = RestoreArgs::default();
     let mut words = argv.iter().copied().peekable();
-    let fail = |text: String| CmdError { text: format!("{PROGRAM}: {text}\n{}", try_help(PROGRAM)), status: 1 };
+    let fail = |text: String| CmdError { text: format!("{program}: {text}\n{}", try_help(program)), status: 1 };
     while let Some(word) = words.next() {
         match word {
             "-n" | "--noflush" => out.noflush = true,
             "-c" | "--counters" => out.counters = true,
             "-t" | "--test" => out.test = true,
-            "-v" | "--verbose" | "-4" | "--ipv4" => {}
+            "-v" | "--verbose" | "-4" | "--ipv4" | "-6" | "--ipv6" => {}
             "-w" | "--wait" => {
                 words.next_if(|w| !w.is_empty() && w.bytes().all(|b| b.is_ascii_digit()));
             }
@@ -56,7 +56,7 @@ pub fn parse_restore_args(argv: &[&str]) -> Result<RestoreArgs, CmdError> {
             w if w.starts_with("-w") && w[2..].bytes().all(|b| b.is_ascii_digit()) => {}
             w if w.starts_with("--wait=") || w.starts_with("--wait-interval=") => {}
             w if w.len() > 1 && w.starts_with('-') => {
-                return Err(CmdError { text: format!("{PROGRAM}: unrecognized option '{w}'\n{}", try_help(PROGRAM)), status: 1 });
+                return Err(CmdError { text: format!("{program}: unrecognized option '{w}'\n{}", try_help(program)), status: 1 });
             }
             w if out.file.is_none() => out.file = Some(w.to_owned()),
             w => return Err(CmdError { text: format!("Unknown arguments found on commandline: {w}"), status: 1 }),
@@ -111,19 +111,21 @@ pub fn split_words(line: &str) -> Vec<String> {
     out
 }
 
-fn at_line(e: &OptError, line: u32) -> CmdError {
-    CmdError { text: format!("{PROGRAM} {VERSION}: {}\nError occurred at line: {line}\n{}", e.text, try_help(PROGRAM)), status: e.status }
+fn at_line(family: Family, e: &OptError, line: u32) -> CmdError {
+    let program = restore_program(family);
+    CmdError { text: format!("{program} {VERSION}: {}\nError occurred at line: {line}\n{}", e.text, try_help(program)), status: e.status }
 }
 
-fn parameter(text: String, line: u32) -> CmdError {
-    at_line(&OptError::parameter(text), line)
+fn parameter(family: Family, text: String, line: u32) -> CmdError {
+    at_line(family, &OptError::parameter(text), line)
 }
 
 /// Reads a restore file.
 ///
 /// # Errors
 /// As the program writes them, with the number of the line.
-pub fn parse_restore(args: &RestoreArgs, text: &str) -> Result<XtOp, CmdError> {
+pub fn parse_restore(family: Family, args: &RestoreArgs, text: &str) -> Result<XtOp, CmdError> {
+    let program = restore_program(family);
     let mut out = Restore { noflush: args.noflush, counters: args.counters, tables: Vec::new() };
     let mut table: Option<RestoreTable> = None;
     let mut number = 0u32;
@@ -132,14 +134,14 @@ pub fn parse_restore(args: &RestoreArgs, text: &str) -> Result<XtOp, CmdError> {
         if line.is_empty() || line.starts_with('#') {
             continue;
         }
-        let failed = |text: &str| CmdError { text: format!("{PROGRAM}: line {number} failed{text}"), status: 1 };
+        let failed = |text: &str| CmdError { text: format!("{program}: line {number} failed{text}"), status: 1 };
         let Some(current) = &mut table else {
             let Some(name) = line.strip_prefix('*') else { return Err(failed("")) };
             let Some(name) = name.split([' ', '\t']).find(|s| !s.is_empty()) else {
-                return Err(parameter(format!("{PROGRAM}: line {number} table name invalid"), number));
+                return Err(parameter(family, format!("{program}: line {number} table name invalid"), number));
             };
             let Some(kind) = TableKind::by_name(name) else {
-                return Err(parameter(format!("{PROGRAM}: line {number} table name '{name}' invalid"), number));
+                return Err(parameter(family, format!("{program}: line {number} table name '{name}' invalid"), number));
             };
             table = Some(RestoreTable::new(kind));
             continue;
@@ -155,28 +157,29 @@ pub fn parse_restore(args: &RestoreArgs, text: &str) -> Result<XtOp, CmdError> {
             continue;
         }
         let parsed = match line.strip_prefix(':') {
-            Some(rest) => chain_line(rest, current.table, number)?,
-            None => rule_line(line, current.table, number)?,
+            Some(rest) => chain_line(family, rest, current.table, number)?,
+            None => rule_line(family, line, current.table, number)?,
         };
         current.lines.push((number, parsed));
     }
     match table {
-        Some(_) => Err(CmdError { text: format!("{PROGRAM}: COMMIT expected at line {}", number.saturating_add(1)), status: 1 }),
+        Some(_) => Err(CmdError { text: format!("{program}: COMMIT expected at line {}", number.saturating_add(1)), status: 1 }),
         None => Ok(XtOp::Restore(Arc::new(out))),
     }
 }
 
 /// What stands behind the colon: `CHAIN POLICY [packets:bytes]`.
-fn chain_line(rest: &str, table: TableKind, number: u32) -> Result<RestoreLine, CmdError> {
+fn chain_line(family: Family, rest: &str, table: TableKind, number: u32) -> Result<RestoreLine, CmdError> {
+    let program = restore_program(family);
     let mut words = rest.split([' ', '\t']).filter(|w| !w.is_empty());
     let Some(name) = words.next() else {
-        return Err(parameter(format!("{PROGRAM}: line {number} chain name invalid"), number));
+        return Err(parameter(family, format!("{program}: line {number} chain name invalid"), number));
     };
     if name.len() > 28 {
-        return Err(parameter(format!("Invalid chain name `{name}' (28 chars max)"), number));
+        return Err(parameter(family, format!("Invalid chain name `{name}' (28 chars max)"), number));
     }
     let Some(policy) = words.next() else {
-        return Err(parameter(format!("{PROGRAM}: line {number} policy invalid"), number));
+        return Err(parameter(family, format!("{program}: line {number} policy invalid"), number));
     };
     let builtin = table.hooks().iter().any(|h| h.chain() == name);
     let policy = match policy {
@@ -184,30 +187,31 @@ fn chain_line(rest: &str, table: TableKind, number: u32) -> Result<RestoreLine, 
         "-" => None,
         "ACCEPT" => Some(Policy::Accept),
         "DROP" => Some(Policy::Drop),
-        _ => return Err(CmdError { text: format!("{PROGRAM}: line {number} failed: Bad policy name."), status: 1 }),
+        _ => return Err(CmdError { text: format!("{program}: line {number} failed: Bad policy name."), status: 1 }),
     };
     Ok(RestoreLine::Chain(name.into(), policy))
 }
 
 /// A command, perhaps behind `[packets:bytes]`.
-fn rule_line(line: &str, table: TableKind, number: u32) -> Result<RestoreLine, CmdError> {
+fn rule_line(family: Family, line: &str, table: TableKind, number: u32) -> Result<RestoreLine, CmdError> {
+    let program = restore_program(family);
     let mut line = line;
     if let Some(rest) = line.strip_prefix('[') {
         match rest.split_once(']') {
             Some((counters, behind)) if counters.split_once(':').is_some() => line = behind,
-            _ => return Err(parameter("Bad line: need ]\n".to_owned(), number)),
+            _ => return Err(parameter(family, "Bad line: need ]\n".to_owned(), number)),
         }
     }
     let words = split_words(line);
     let argv: Vec<&str> = words.iter().map(String::as_str).collect();
-    match parse(&argv, Mode::Restore(table)) {
+    match parse(family, &argv, Mode::Restore(table)) {
         Ok(Parsed::Change(XtOp::Command { command, .. })) => Ok(RestoreLine::Command(command)),
-        Ok(_) => Err(parameter("only one rule or chain can be changed by a line here".to_owned(), number)),
-        Err(Failed::Said(e)) => Err(at_line(&e, number)),
+        Ok(_) => Err(parameter(family, "only one rule or chain can be changed by a line here".to_owned(), number)),
+        Err(Failed::Said(e)) => Err(at_line(family, &e, number)),
         Err(Failed::Bare(text)) => {
-            Err(CmdError { text: format!("{text}\nError occurred at line: {number}\n{}", try_help(PROGRAM)), status: 2 })
+            Err(CmdError { text: format!("{text}\nError occurred at line: {number}\n{}", try_help(program)), status: 2 })
         }
-        Err(Failed::Errno(text)) => Err(CmdError { text: format!("{PROGRAM}: line {number} failed: {text}."), status: 1 }),
-        Err(Failed::Own(text, status)) => Err(CmdError { text: format!("{PROGRAM} {VERSION}: {text}"), status }),
+        Err(Failed::Errno(text)) => Err(CmdError { text: format!("{program}: line {number} failed: {text}."), status: 1 }),
+        Err(Failed::Own(text, status)) => Err(CmdError { text: format!("{program} {VERSION}: {text}"), status }),
     }
 }

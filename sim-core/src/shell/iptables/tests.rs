@@ -10,7 +10,7 @@ use crate::linux::netfilter::{Hook, Policy, TableKind};
 use crate::linux::op::XtOp;
 use crate::linux::rng::Rng;
 use crate::linux::{FlowId, IfIndex, Netns, NetnsId, PacketId, Source, Time};
-use crate::packet::{Ipv4Addr, Ipv4Packet, Net, TcpFlags};
+use crate::packet::{Family, Ipv4Addr, Ipv4Packet, Net, TcpFlags};
 use crate::trace::evidence::{RuleAt, Verdict};
 use crate::trace::{Evidence, Recording, Tracer};
 use proptest::prelude::*;
@@ -21,7 +21,7 @@ fn words(line: &str) -> Vec<String> {
 
 fn parse(line: &str) -> Result<Parsed, CmdError> {
     let words = words(line);
-    parse_command(&words.iter().map(String::as_str).collect::<Vec<_>>())
+    parse_command(Family::Inet, &words.iter().map(String::as_str).collect::<Vec<_>>())
 }
 
 /// Runs command lines (without `iptables`) one after the other; returns what the last one wrote.
@@ -30,7 +30,7 @@ fn run(config: &mut Config, lines: &str) -> Result<String, CmdError> {
     for line in lines.lines().map(str::trim).filter(|l| !l.is_empty()) {
         out = match parse(line)? {
             Parsed::Change(op) => {
-                config.apply_xtables(&op, Source::Kernel)?;
+                config.apply_xtables(Family::Inet, &op, Source::Kernel)?;
                 String::new()
             }
             Parsed::Show(s) => show(&config.xt, &s)?,
@@ -41,8 +41,8 @@ fn run(config: &mut Config, lines: &str) -> Result<String, CmdError> {
 }
 
 fn restore(config: &mut Config, text: &str, noflush: bool) -> Result<(), CmdError> {
-    let op = parse_restore(&RestoreArgs { noflush, ..RestoreArgs::default() }, text)?;
-    Ok(config.apply_xtables(&op, Source::Kernel)?)
+    let op = parse_restore(Family::Inet, &RestoreArgs { noflush, ..RestoreArgs::default() }, text)?;
+    Ok(config.apply_xtables(Family::Inet, &op, Source::Kernel)?)
 }
 
 /// What a command writes and its exit status, after `before` has been done.
@@ -60,7 +60,7 @@ const TRY: &str = "\nTry `iptables -h' or 'iptables --help' for more information
 #[track_caller]
 fn normal(line: &str, saved: &str) {
     let Ok(Parsed::Change(op)) = parse(line) else { panic!("{line}: {:?}", parse(line)) };
-    assert_eq!(print(&op), format!("iptables {saved}"), "{line}");
+    assert_eq!(print(Family::Inet, &op), format!("iptables {saved}"), "{line}");
 }
 
 #[test]
@@ -219,11 +219,11 @@ fn restore_says_which_line() {
 #[test]
 fn rules_of_kube_proxy_come_back_byte_for_byte() {
     let text = include_str!("data/kube-proxy-demo.txt");
-    let op = parse_restore(&RestoreArgs::default(), text).unwrap();
+    let op = parse_restore(Family::Inet, &RestoreArgs::default(), text).unwrap();
     let XtOp::Restore(r) = &op else { panic!() };
     assert_eq!(restore_text(r), text);
     let mut c = Config::default();
-    c.apply_xtables(&op, Source::Kernel).unwrap();
+    c.apply_xtables(Family::Inet, &op, Source::Kernel).unwrap();
     let table = |name: &str, text: &str| {
         let from = text.find(&format!("*{name}\n")).unwrap();
         text[from..from + text[from..].find("COMMIT").unwrap()].to_owned()
@@ -484,17 +484,17 @@ proptest! {
     #[test]
     fn printing_is_a_fixed_point(line in mutated()) {
         let argv: Vec<&str> = line.iter().map(String::as_str).collect();
-        if let Ok(Parsed::Change(op)) = parse_command(&argv) {
-            let _ = Config::default().apply_xtables(&op, Source::Kernel);
+        if let Ok(Parsed::Change(op)) = parse_command(Family::Inet, &argv) {
+            let _ = Config::default().apply_xtables(Family::Inet, &op, Source::Kernel);
             match &op {
                 XtOp::Command { .. } => {
-                    let words = print_words(&op);
-                    let again = parse_command(&words[1..].iter().map(String::as_str).collect::<Vec<_>>());
+                    let words = print_words(Family::Inet, &op);
+                    let again = parse_command(Family::Inet, &words[1..].iter().map(String::as_str).collect::<Vec<_>>());
                     prop_assert_eq!(again, Ok(Parsed::Change(op)), "{:?}", words);
                 }
                 XtOp::Restore(r) => {
                     let text = restore_text(r);
-                    let again = parse_restore(&RestoreArgs { noflush: true, ..RestoreArgs::default() }, &text).unwrap();
+                    let again = parse_restore(Family::Inet, &RestoreArgs { noflush: true, ..RestoreArgs::default() }, &text).unwrap();
                     let XtOp::Restore(again) = &again else { panic!() };
                     prop_assert_eq!(restore_text(again), text);
                 }
@@ -505,8 +505,8 @@ proptest! {
     /// Garbage is refused, not fatal.
     #[test]
     fn garbage_does_no_harm(text in "(\\*filter\n)?([:*#A-Z !\\-\"\\\\\\[\\]a-z0-9/\n]{0,80})(\nCOMMIT\n)?") {
-        if let Ok(op) = parse_restore(&RestoreArgs::default(), &text) {
-            let _ = Config::default().apply_xtables(&op, Source::Kernel);
+        if let Ok(op) = parse_restore(Family::Inet, &RestoreArgs::default(), &text) {
+            let _ = Config::default().apply_xtables(Family::Inet, &op, Source::Kernel);
         }
     }
 }
@@ -518,7 +518,7 @@ fn many_mutations_still_parse() {
     let mut runner = proptest::test_runner::TestRunner::deterministic();
     let parsed = (0..1000).filter(|_| {
         let line = mutated().new_tree(&mut runner).unwrap().current();
-        parse_command(&line.iter().map(String::as_str).collect::<Vec<_>>()).is_ok()
+        parse_command(Family::Inet, &line.iter().map(String::as_str).collect::<Vec<_>>()).is_ok()
     });
     let n = parsed.count();
     assert!(n >= 300, "{n} of 1000");

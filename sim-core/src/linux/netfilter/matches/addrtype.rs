@@ -7,7 +7,8 @@ use crate::linux::fib::RouteType;
 use crate::linux::netfilter::Hook;
 use crate::linux::netfilter::eval::MatchCx;
 use crate::linux::netfilter::option::{Opt, OptError};
-use crate::linux::netfilter::spec::RuleSpec;
+use crate::linux::netfilter::spec::{RuleSpec, ip_of};
+use crate::packet::Family;
 use std::fmt::Write as _;
 
 /// What is asked of the addresses.
@@ -103,7 +104,7 @@ impl Addrtype {
         Addrtype { src: Some(Types { mask: 1 << 2, invert: false }), ..Addrtype::default() }
     }
 
-    pub(super) fn set(&mut self, opt: usize, invert: bool, args: &[&str]) -> Result<(), OptError> {
+    pub(super) fn set(&mut self, opt: usize, invert: bool, args: &[&str], _: Family) -> Result<(), OptError> {
         match opt {
             0 => self.src = Some(Types::parse(args[0], invert)?),
             1 => self.dst = Some(Types::parse(args[0], invert)?),
@@ -139,12 +140,12 @@ impl Addrtype {
     #[inline]
     pub(super) fn eval(&self, cx: &MatchCx<'_>) -> Result<(), Field> {
         if let Some(t) = self.src
-            && !t.holds(cx.addr_type(cx.ip.header.src, self.dev(cx)))
+            && !t.holds(cx.addr_type(cx.src, self.dev(cx)))
         {
             return Err("src-type");
         }
         if let Some(t) = self.dst
-            && !t.holds(cx.addr_type(cx.ip.header.dst, self.dev(cx)))
+            && !t.holds(cx.addr_type(cx.dst, self.dev(cx)))
         {
             return Err("dst-type");
         }
@@ -181,10 +182,10 @@ impl Addrtype {
     }
 
     pub(super) fn explain(&self, field: Field, cx: &MatchCx<'_>) -> (String, String) {
-        let (t, addr) = if field == "src-type" { (self.src, cx.ip.header.src) } else { (self.dst, cx.ip.header.dst) };
+        let (t, addr) = if field == "src-type" { (self.src, cx.src) } else { (self.dst, cx.dst) };
         let wanted = t.map(|t| format!("{}{}", if t.invert { "not " } else { "" }, t.text())).unwrap_or_default();
         let seen = TYPES[number_of(cx.addr_type(addr, self.dev(cx)))];
-        (wanted, format!("{seen} ({addr})"))
+        (wanted, format!("{seen} ({})", ip_of(addr, cx.family)))
     }
 }
 

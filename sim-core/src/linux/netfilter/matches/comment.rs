@@ -6,6 +6,7 @@ use super::Field;
 use crate::linux::netfilter::eval::MatchCx;
 use crate::linux::netfilter::option::{Opt, OptError, save_string};
 use crate::linux::netfilter::spec::RuleSpec;
+use crate::packet::Family;
 use std::sync::Arc;
 
 /// A comment.
@@ -24,7 +25,7 @@ impl Default for Comment {
 impl Comment {
     pub(super) const OPTS: &'static [Opt] = &[Opt::one(&["comment"]).must()];
 
-    pub(super) fn set(&mut self, _: usize, _: bool, args: &[&str]) -> Result<(), OptError> {
+    pub(super) fn set(&mut self, _: usize, _: bool, args: &[&str], _: Family) -> Result<(), OptError> {
         // What is longer is cut without a word.
         let end = args[0].floor_char_boundary(255);
         self.text = args[0][..end].into();

@@ -5,10 +5,10 @@
 
 use super::Field;
 use crate::linux::conntrack::{CtInfo, CtStatus};
-use crate::linux::netfilter::eval::MatchCx;
+use crate::linux::netfilter::eval::{CtTuples, MatchCx};
 use crate::linux::netfilter::option::{Opt, OptError, Ports};
-use crate::linux::netfilter::spec::{AddrMatch, ProtoMatch, RuleSpec};
-use crate::packet::{Ipv4Addr, L4, Tuple};
+use crate::linux::netfilter::spec::{AddrMatch, ProtoMatch, RuleSpec, ip_of};
+use crate::packet::{Address, Family, L4, Protocol, Tuple};
 use std::fmt::Write as _;
 
 /// A set of states or status bits.
@@ -105,7 +105,7 @@ impl Conntrack {
         Conntrack { state: Some(Bits { mask, invert: true }), ..Conntrack::default() }
     }
 
-    pub(super) fn set(&mut self, opt: usize, invert: bool, args: &[&str]) -> Result<(), OptError> {
+    pub(super) fn set(&mut self, opt: usize, invert: bool, args: &[&str], family: Family) -> Result<(), OptError> {
         let arg = args[0];
         match opt {
             0 => self.state = Some(Bits { mask: parse_states(arg, self.alias)?, invert }),
@@ -114,7 +114,7 @@ impl Conntrack {
                 self.proto = Some(ProtoMatch { protocol, invert });
             }
             2..=5 => {
-                let list = super::super::spec::parse_addresses(arg)?;
+                let list = super::super::spec::parse_addresses(arg, family)?;
                 let [one] = list[..] else {
                     return Err(OptError::parameter("conntrack: more than one address is not allowed"));
                 };
@@ -197,8 +197,8 @@ impl Conntrack {
         Ok(())
     }
 
-    fn eval_tuples(&self, (orig, reply): &(Tuple<Ipv4Addr>, Tuple<Ipv4Addr>)) -> Result<(), Field> {
-        let addrs = [orig.src, orig.dst, reply.src, reply.dst];
+    fn eval_tuples(&self, tuples: &CtTuples) -> Result<(), Field> {
+        let (addrs, ports, protocol) = both(tuples);
         for i in 0..4 {
             if let Some(m) = &self.addrs[i]
                 && !m.holds(addrs[i])
@@ -207,11 +207,10 @@ impl Conntrack {
             }
         }
         if let Some(p) = self.proto
-            && (p.protocol == orig.protocol) == p.invert
+            && (p.protocol == protocol) == p.invert
         {
             return Err("ctproto");
         }
-        let ports = tuple_ports(orig, reply);
         for i in 0..4 {
             if let Some(m) = self.ports[i]
                 && !m.holds(ports[i])
@@ -234,7 +233,7 @@ impl Conntrack {
         }
         for (m, opt) in self.addrs.iter().zip(ADDR_FIELDS) {
             if let Some(m) = m {
-                let text = if m.mask == u32::MAX { m.addr.to_string() } else { m.to_string() };
+                let text = if m.is_host() { m.address().to_string() } else { m.to_string() };
                 dash(m.invert, opt, &text, out);
             }
         }
@@ -263,11 +262,11 @@ impl Conntrack {
         let known = |v: Option<String>| v.unwrap_or_else(|| "not known".to_owned());
         if let Some(i) = ADDR_FIELDS.iter().position(|f| *f == field) {
             let wanted = self.addrs[i].map(|m| format!("{}{m}", not(m.invert))).unwrap_or_default();
-            return (wanted, known(cx.ct_tuples.map(|(o, r)| [o.src, o.dst, r.src, r.dst][i].to_string())));
+            return (wanted, known(cx.ct_tuples.map(|t| ip_of(both(&t).0[i], cx.family).to_string())));
         }
         if let Some(i) = PORT_FIELDS.iter().position(|f| *f == field) {
             let wanted = self.ports[i].map(|m| format!("{}{m}", not(m.invert))).unwrap_or_default();
-            return (wanted, known(cx.ct_tuples.map(|(o, r)| tuple_ports(&o, &r)[i].to_string())));
+            return (wanted, known(cx.ct_tuples.map(|t| both(&t).1[i].to_string())));
         }
         match field {
             "ctstate" | "state" => {
@@ -284,21 +283,32 @@ impl Conntrack {
             }
             "ctproto" => (
                 self.proto.map(|p| format!("{}{}", not(p.invert), p.protocol)).unwrap_or_default(),
-                cx.ip.body.protocol().to_string(),
+                cx.protocol.to_string(),
             ),
             _ => ("a tracked flow".to_owned(), "none".to_owned()),
         }
     }
 }
 
-fn tuple_ports(orig: &Tuple<Ipv4Addr>, reply: &Tuple<Ipv4Addr>) -> [u16; 4] {
-    let of = |t: &Tuple<Ipv4Addr>| match t.l4 {
+/// The four addresses, the four ports and the protocol of a flow.
+type Parts = ([u128; 4], [u16; 4], Protocol);
+
+fn both(tuples: &CtTuples) -> Parts {
+    match tuples {
+        CtTuples::V4(o, r) => parts(o, r),
+        CtTuples::V6(o, r) => parts(o, r),
+    }
+}
+
+fn parts<A: Address>(orig: &Tuple<A>, reply: &Tuple<A>) -> Parts {
+    let of = |t: &Tuple<A>| match t.l4 {
         L4::Ports { src, dst } => (src, dst),
         L4::Icmp { id, .. } => (id, 0),
         L4::None => (0, 0),
     };
     let ((a, b), (c, d)) = (of(orig), of(reply));
-    [a, b, c, d]
+    let addrs = [orig.src.to_bits(), orig.dst.to_bits(), reply.src.to_bits(), reply.dst.to_bits()];
+    (addrs, [a, b, c, d], orig.protocol)
 }
 
 fn parse_states(arg: &str, alias: bool) -> Result<u16, OptError> {
@@ -315,6 +325,7 @@ mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
 
     use super::*;
+    use crate::packet::Ipv4Addr;
     use crate::linux::netfilter::testing::{cx, check, try_read, udp};
 
     fn with(p: &crate::packet::Ipv4Packet, info: Option<CtInfo>, status: CtStatus) -> MatchCx<'_> {
@@ -324,7 +335,7 @@ mod tests {
             protocol: crate::packet::Protocol::UDP,
             l4: L4::Ports { src, dst },
         };
-        let ct_tuples = info.map(|_| (tuple(40_000, 53), tuple(53, 40_000)));
+        let ct_tuples = info.map(|_| CtTuples::V4(tuple(40_000, 53), tuple(53, 40_000)));
         MatchCx { ct: crate::linux::conntrack::CtView { info, status, tracked: true }, ct_tuples, ..cx(p) }
     }
 

@@ -6,6 +6,7 @@ use super::Field;
 use crate::linux::netfilter::eval::MatchCx;
 use crate::linux::netfilter::option::{Opt, OptError, number};
 use crate::linux::netfilter::spec::RuleSpec;
+use crate::packet::Family;
 use std::fmt::Write as _;
 
 /// What is asked of a message.
@@ -25,8 +26,10 @@ impl Default for Icmp {
     }
 }
 
-/// Names: type, first code, last code.
-const NAMES: &[(&str, u8, u8, u8)] = &[
+/// A name: type, first code, last code.
+pub(super) type Name = (&'static str, u8, u8, u8);
+
+const NAMES: &[Name] = &[
     ("any", 255, 0, 255),
     ("echo-reply", 0, 0, 255),
     ("pong", 0, 0, 255),
@@ -69,16 +72,17 @@ const NAMES: &[(&str, u8, u8, u8)] = &[
     ("address-mask-reply", 18, 0, 255),
 ];
 
-fn parse(s: &str) -> Result<(u8, (u8, u8)), OptError> {
+/// Reads a type by name, number or `number/code`: the type, and the first and last code.
+pub(super) fn parse(s: &str, what: &str, names: &[Name]) -> Result<(u8, (u8, u8)), OptError> {
     let lower = s.to_ascii_lowercase();
-    let mut found = NAMES.iter().filter(|(n, ..)| n.to_ascii_lowercase().starts_with(&lower));
+    let mut found = names.iter().filter(|(n, ..)| n.to_ascii_lowercase().starts_with(&lower));
     if !s.is_empty()
         && let Some(first) = found.next()
     {
         if let Some(second) = found.next()
             && first.0.to_ascii_lowercase() != lower
         {
-            return Err(OptError::parameter(format!("Ambiguous ICMP type `{s}': `{}' or `{}'?", first.0, second.0)));
+            return Err(OptError::parameter(format!("Ambiguous {what} type `{s}': `{}' or `{}'?", first.0, second.0)));
         }
         return Ok((first.1, (first.2, first.3)));
     }
@@ -86,11 +90,11 @@ fn parse(s: &str) -> Result<(u8, (u8, u8)), OptError> {
         Some((k, c)) => (k, Some(c)),
         None => (s, None),
     };
-    let kind = number(kind, 255).ok_or_else(|| OptError::parameter(format!("Unknown ICMP type `{s}'")))? as u8;
+    let kind = number(kind, 255).ok_or_else(|| OptError::parameter(format!("Unknown {what} type `{s}'")))? as u8;
     let codes = match code {
         None => (0, 255),
         Some(c) => {
-            let c = number(c, 255).ok_or_else(|| OptError::parameter(format!("Unknown ICMP code `{s}'")))? as u8;
+            let c = number(c, 255).ok_or_else(|| OptError::parameter(format!("Unknown {what} code `{s}'")))? as u8;
             (c, c)
         }
     };
@@ -100,8 +104,8 @@ fn parse(s: &str) -> Result<(u8, (u8, u8)), OptError> {
 impl Icmp {
     pub(super) const OPTS: &'static [Opt] = &[Opt::one(&["icmp-type"]).inv().must()];
 
-    pub(super) fn set(&mut self, _: usize, invert: bool, args: &[&str]) -> Result<(), OptError> {
-        (self.kind, self.codes) = parse(args[0])?;
+    pub(super) fn set(&mut self, _: usize, invert: bool, args: &[&str], _: Family) -> Result<(), OptError> {
+        (self.kind, self.codes) = parse(args[0], "ICMP", NAMES)?;
         self.invert = invert;
         Ok(())
     }

@@ -6,6 +6,7 @@ use super::Field;
 use crate::linux::netfilter::eval::MatchCx;
 use crate::linux::netfilter::option::{Opt, OptError};
 use crate::linux::netfilter::spec::RuleSpec;
+use crate::packet::Family;
 use crate::packet;
 use std::fmt::Write as _;
 
@@ -27,7 +28,7 @@ impl Default for Mac {
 impl Mac {
     pub(super) const OPTS: &'static [Opt] = &[Opt::one(&["mac-source"]).inv().must()];
 
-    pub(super) fn set(&mut self, _: usize, invert: bool, args: &[&str]) -> Result<(), OptError> {
+    pub(super) fn set(&mut self, _: usize, invert: bool, args: &[&str], _: Family) -> Result<(), OptError> {
         let mut bytes = [0u8; 6];
         let parts: Vec<_> = args[0].split(':').collect();
         if parts.len() != 6 || parts.iter().any(|p| p.is_empty() || p.len() > 2 || !p.bytes().all(|b| b.is_ascii_hexdigit())) {

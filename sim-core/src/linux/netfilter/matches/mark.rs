@@ -6,6 +6,7 @@ use super::Field;
 use crate::linux::netfilter::eval::MatchCx;
 use crate::linux::netfilter::option::{Masked, Opt, OptError};
 use crate::linux::netfilter::spec::RuleSpec;
+use crate::packet::Family;
 use std::fmt::Write as _;
 
 /// A mark to compare with.
@@ -26,7 +27,7 @@ impl Default for Mark {
 impl Mark {
     pub(super) const OPTS: &'static [Opt] = &[Opt::one(&["mark"]).inv().must()];
 
-    pub(super) fn set(&mut self, _: usize, invert: bool, args: &[&str]) -> Result<(), OptError> {
+    pub(super) fn set(&mut self, _: usize, invert: bool, args: &[&str], _: Family) -> Result<(), OptError> {
         self.mark = Masked::parse("mark", "mark", args[0])?;
         self.invert = invert;
         Ok(())

@@ -13,6 +13,7 @@ use super::option::{Opt, OptError};
 use super::spec::RuleSpec;
 use crate::linux::RowId;
 use crate::linux::netfilter::Hook;
+use crate::packet::Family;
 
 /// The name of the option in which a packet did not fit.
 pub type Field = &'static str;
@@ -32,9 +33,18 @@ macro_rules! registry {
 
         impl Match {
             /// The match called `name` before any option was read.
-            pub fn new(name: &str) -> Option<Match> {
+            pub fn new(name: &str, family: Family) -> Option<Match> {
+                let only = match name {
+                    "icmp" | "ttl" => Some(Family::Inet),
+                    "icmp6" | "hl" => Some(Family::Inet6),
+                    _ => None,
+                };
+                if only.is_some_and(|f| f != family) {
+                    return None;
+                }
                 match name {
                     $($name => Some(Match::$ty($ty::default())),)*
+                    "icmpv6" | "ipv6-icmp" => Match::new("icmp6", family),
                     "state" => Some(Match::Conntrack(Conntrack { alias: true, ..Conntrack::default() })),
                     _ => None,
                 }
@@ -54,8 +64,8 @@ macro_rules! registry {
             ///
             /// # Errors
             /// In the words of iptables, when the value cannot be.
-            pub fn set(&mut self, opt: usize, invert: bool, args: &[&str]) -> Result<(), OptError> {
-                match self { $(Match::$ty(m) => m.set(opt, invert, args)),* }
+            pub fn set(&mut self, opt: usize, invert: bool, args: &[&str], family: Family) -> Result<(), OptError> {
+                match self { $(Match::$ty(m) => m.set(opt, invert, args, family)),* }
             }
 
             /// Checks the match against the whole rule; `seen` has a bit for each option given.
@@ -88,7 +98,9 @@ registry! {
     addrtype::Addrtype "addrtype",
     comment::Comment "comment",
     conntrack::Conntrack "conntrack",
+    hl::Hl "hl",
     icmp::Icmp "icmp",
+    icmp6::Icmp6 "icmp6",
     mac::Mac "mac",
     mark::Mark "mark",
     multiport::Multiport "multiport",
@@ -96,6 +108,7 @@ registry! {
     physdev::Physdev "physdev",
     statistic::Statistic "statistic",
     tcp::Tcp "tcp",
+    ttl::Ttl "ttl",
     udp::Udp "udp",
 }
 
@@ -124,6 +137,9 @@ impl Match {
             Match::Addrtype(m) => m.eval(cx),
             Match::Multiport(m) => m.eval(cx),
             Match::Icmp(m) => m.eval(cx),
+            Match::Icmp6(m) => m.eval(cx),
+            Match::Ttl(m) => m.eval(cx),
+            Match::Hl(m) => m.eval(cx),
             Match::Physdev(m) => m.eval(cx),
             Match::Mac(m) => m.eval(cx),
         }

@@ -6,6 +6,7 @@ use super::Field;
 use crate::linux::netfilter::eval::MatchCx;
 use crate::linux::netfilter::option::{Opt, OptError, parse_port, service_name};
 use crate::linux::netfilter::spec::RuleSpec;
+use crate::packet::Family;
 use std::fmt::Write as _;
 
 /// Which port is looked at.
@@ -43,7 +44,7 @@ impl Multiport {
         Opt::one(&["ports"]).inv().excl(0b011),
     ];
 
-    pub(super) fn set(&mut self, opt: usize, invert: bool, args: &[&str]) -> Result<(), OptError> {
+    pub(super) fn set(&mut self, opt: usize, invert: bool, args: &[&str], _: Family) -> Result<(), OptError> {
         self.which = [Which::Source, Which::Destination, Which::Either][opt.min(2)];
         self.invert = invert;
         self.ports.clear();

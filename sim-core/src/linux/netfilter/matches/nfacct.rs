@@ -7,6 +7,7 @@ use super::Field;
 use crate::linux::netfilter::eval::MatchCx;
 use crate::linux::netfilter::option::{Opt, OptError, plain_word};
 use crate::linux::netfilter::spec::RuleSpec;
+use crate::packet::Family;
 use std::sync::Arc;
 
 /// The name of a counter.
@@ -25,7 +26,7 @@ impl Default for Nfacct {
 impl Nfacct {
     pub(super) const OPTS: &'static [Opt] = &[Opt::one(&["nfacct-name"]).must()];
 
-    pub(super) fn set(&mut self, _: usize, _: bool, args: &[&str]) -> Result<(), OptError> {
+    pub(super) fn set(&mut self, _: usize, _: bool, args: &[&str], _: Family) -> Result<(), OptError> {
         if args[0].len() > 31 {
             return Err(OptError::parameter(format!(
                 "nfacct: option \"--nfacct-name\" has length {} which exceeds the maximum length of 31",

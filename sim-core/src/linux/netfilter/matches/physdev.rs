@@ -6,6 +6,7 @@ use super::Field;
 use crate::linux::netfilter::eval::MatchCx;
 use crate::linux::netfilter::option::{Opt, OptError, plain_word};
 use crate::linux::netfilter::spec::{IfMatch, RuleSpec, if_name_holds};
+use crate::packet::Family;
 use std::fmt::Write as _;
 
 /// What is asked of the ports.
@@ -32,7 +33,7 @@ impl Physdev {
         Opt::flag(&["physdev-is-bridged"]).inv(),
     ];
 
-    pub(super) fn set(&mut self, opt: usize, invert: bool, args: &[&str]) -> Result<(), OptError> {
+    pub(super) fn set(&mut self, opt: usize, invert: bool, args: &[&str], _: Family) -> Result<(), OptError> {
         match opt {
             0 | 1 => {
                 let name = args[0];

@@ -8,6 +8,7 @@ use crate::linux::RowId;
 use crate::linux::netfilter::eval::{MatchCx, Memory};
 use crate::linux::netfilter::option::{Opt, OptError, number};
 use crate::linux::netfilter::spec::RuleSpec;
+use crate::packet::Family;
 use std::fmt::Write as _;
 
 /// How it decides.
@@ -68,7 +69,7 @@ impl Statistic {
         Statistic { mode: Mode::Nth { every: every.saturating_sub(1), packet }, invert: false }
     }
 
-    pub(super) fn set(&mut self, opt: usize, invert: bool, args: &[&str]) -> Result<(), OptError> {
+    pub(super) fn set(&mut self, opt: usize, invert: bool, args: &[&str], _: Family) -> Result<(), OptError> {
         let arg = args[0];
         let nth = |mode: Mode| match mode {
             Mode::Nth { every, packet } => (every, packet),

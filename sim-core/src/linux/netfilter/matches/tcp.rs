@@ -6,7 +6,7 @@ use super::Field;
 use crate::linux::netfilter::eval::MatchCx;
 use crate::linux::netfilter::option::{Opt, OptError, Ports, number, service_name};
 use crate::linux::netfilter::spec::RuleSpec;
-use crate::packet::{Body, Protocol, TcpFlags};
+use crate::packet::{Body, Family, Protocol, TcpFlags};
 use std::fmt::Write as _;
 
 /// What is asked of a segment.
@@ -77,7 +77,7 @@ impl Tcp {
         Tcp { dport: Ports { min: port, max: port, invert: false }, ..Tcp::default() }
     }
 
-    pub(super) fn set(&mut self, opt: usize, invert: bool, args: &[&str]) -> Result<(), OptError> {
+    pub(super) fn set(&mut self, opt: usize, invert: bool, args: &[&str], _: Family) -> Result<(), OptError> {
         match opt {
             0 => self.sport = Ports::parse(args[0], invert)?,
             1 => self.dport = Ports::parse(args[0], invert)?,
@@ -202,7 +202,7 @@ pub(super) fn list_ports(p: Ports, name: &str, numeric: bool, out: &mut String) 
 
 /// Whether the segment carries an option of that kind.
 fn has_option(cx: &MatchCx<'_>, kind: u8) -> bool {
-    let Body::Tcp(t) = &cx.ip.body else { return false };
+    let Body::Tcp(t) = cx.body else { return false };
     let bytes = t.options.0.as_deref().unwrap_or_default();
     let mut at = 0;
     while let Some(&k) = bytes.get(at) {

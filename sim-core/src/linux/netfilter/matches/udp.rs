@@ -7,7 +7,7 @@ use super::tcp::{list_ports, wanted_ports};
 use crate::linux::netfilter::eval::MatchCx;
 use crate::linux::netfilter::option::{Opt, OptError, Ports};
 use crate::linux::netfilter::spec::RuleSpec;
-use crate::packet::Protocol;
+use crate::packet::{Family, Protocol};
 
 /// What is asked of a datagram.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
@@ -27,7 +27,7 @@ impl Udp {
         Udp { dport: Ports { min: port, max: port, invert: false }, ..Udp::default() }
     }
 
-    pub(super) fn set(&mut self, opt: usize, invert: bool, args: &[&str]) -> Result<(), OptError> {
+    pub(super) fn set(&mut self, opt: usize, invert: bool, args: &[&str], _: Family) -> Result<(), OptError> {
         match opt {
             0 => self.sport = Ports::parse_lax("udp", "source-port", args[0], invert)?,
             _ => self.dport = Ports::parse_lax("udp", "destination-port", args[0], invert)?,

@@ -5,6 +5,7 @@
 
 use crate::linux::netfilter::option::{Masked, Opt, OptError, number};
 use crate::linux::netfilter::spec::RuleSpec;
+use crate::packet::Family;
 use std::fmt::Write as _;
 
 /// Which way bits are copied.
@@ -52,7 +53,7 @@ impl Connmark {
         Opt::one(&["mask"]).excl(0b11 << 7),
     ];
 
-    pub(super) fn set(&mut self, opt: usize, args: &[&str]) -> Result<(), OptError> {
+    pub(super) fn set(&mut self, opt: usize, args: &[&str], _: Family) -> Result<(), OptError> {
         let name = Self::OPTS[opt].names[0];
         let value = || match number(args.first().copied().unwrap_or_default(), u64::from(u32::MAX)) {
             Some(n) => Ok(n as u32),

@@ -6,14 +6,14 @@
 use crate::linux::conntrack::NatRange;
 use crate::linux::netfilter::option::{Opt, OptError, parse_port};
 use crate::linux::netfilter::spec::RuleSpec;
-use crate::packet::Ipv4Addr;
+use crate::packet::{Address, Family, IpAddr, Ipv4Addr, Ipv6Addr};
 use std::fmt::Write as _;
 
 /// Where the flow goes.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct Dnat {
     /// Addresses, ports and how they are chosen.
-    pub range: NatRange<Ipv4Addr>,
+    pub range: NatRange<IpAddr>,
 }
 
 impl Dnat {
@@ -21,13 +21,14 @@ impl Dnat {
         &[Opt::one(&["to-destination"]).must(), Opt::flag(&["random"]), Opt::flag(&["persistent"])];
 
     /// `--to-destination addr[:port]`.
-    pub fn to(addr: Ipv4Addr, port: Option<u16>) -> Dnat {
-        Dnat { range: NatRange { ports: port.map(|p| (p, p)), ..NatRange::to_addr(addr) } }
+    pub fn to(addr: impl Into<IpAddr>, port: Option<u16>) -> Dnat {
+        let addr = addr.into();
+        Dnat { range: NatRange { addrs: Some((addr, addr)), ports: port.map(|p| (p, p)), ..NatRange::default() } }
     }
 
-    pub(super) fn set(&mut self, opt: usize, args: &[&str]) -> Result<(), OptError> {
+    pub(super) fn set(&mut self, opt: usize, args: &[&str], family: Family) -> Result<(), OptError> {
         match opt {
-            0 => parse_to(args[0], &mut self.range)?,
+            0 => parse_to(args[0], &mut self.range, family)?,
             1 => self.range.random = true,
             _ => self.range.persistent = true,
         }
@@ -49,11 +50,28 @@ impl Dnat {
     }
 }
 
-/// Reads `addr[-addr][:port[-port]]`, either part may be missing.
-pub(super) fn parse_to(s: &str, range: &mut NatRange<Ipv4Addr>) -> Result<(), OptError> {
-    let (addrs, ports) = match s.split_once(':') {
-        Some((a, p)) => (a, Some(p)),
-        None => (s, None),
+/// The range for one family; addresses of the other cannot be in it.
+pub fn range_of<A: Address>(range: &NatRange<IpAddr>) -> NatRange<A> {
+    let addrs = range.addrs.and_then(|(a, b)| Some((A::from_ip(a)?, A::from_ip(b)?)));
+    NatRange { addrs, ports: range.ports, random: range.random, random_fully: range.random_fully, persistent: range.persistent }
+}
+
+/// Reads `addr[-addr][:port[-port]]`, either part may be missing; IPv6 addresses before a port stand in brackets.
+pub(super) fn parse_to(s: &str, range: &mut NatRange<IpAddr>, family: Family) -> Result<(), OptError> {
+    let (addrs, ports) = match (family, s.strip_prefix('[')) {
+        (Family::Inet6, Some(inner)) => match inner.split_once(']') {
+            Some((a, "")) => (a, None),
+            Some((a, p)) => (a, Some(p.strip_prefix(':').ok_or_else(|| OptError::parameter("Invalid address format"))?)),
+            None => return Err(OptError::parameter("Invalid address format")),
+        },
+        (Family::Inet6, None) => match s.strip_prefix(':').filter(|p| !p.contains(':')) {
+            Some(p) => ("", Some(p)),
+            None => (s, None),
+        },
+        (Family::Inet, _) => match s.split_once(':') {
+            Some((a, p)) => (a, Some(p)),
+            None => (s, None),
+        },
     };
     if let Some(ports) = ports {
         range.ports = Some(parse_ports(ports)?);
@@ -61,7 +79,11 @@ pub(super) fn parse_to(s: &str, range: &mut NatRange<Ipv4Addr>) -> Result<(), Op
     if addrs.is_empty() && ports.is_some() {
         return Ok(());
     }
-    let one = |a: &str| a.parse::<Ipv4Addr>().map_err(|_| OptError::parameter(format!("Bad IP address \"{a}\"")));
+    let one = |a: &str| match family {
+        Family::Inet => a.parse::<Ipv4Addr>().map(IpAddr::from),
+        Family::Inet6 => a.parse::<Ipv6Addr>().map(IpAddr::from),
+    };
+    let one = |a: &str| one(a).map_err(|_| OptError::parameter(format!("Bad IP address \"{a}\"")));
     range.addrs = Some(match addrs.split_once('-') {
         Some((a, b)) => (one(a)?, one(b)?),
         None => (one(addrs)?, one(addrs)?),
@@ -92,10 +114,12 @@ pub(super) fn parse_ports(s: &str) -> Result<(u16, u16), OptError> {
 }
 
 /// Writes `addr[-addr][:port[-port]]`.
-pub(super) fn to_text(range: &NatRange<Ipv4Addr>) -> String {
+pub(super) fn to_text(range: &NatRange<IpAddr>) -> String {
     let mut out = String::new();
     if let Some((a, b)) = range.addrs {
-        let _ = if a == b { write!(out, "{a}") } else { write!(out, "{a}-{b}") };
+        let bracket = a.is_ipv6() && range.ports.is_some();
+        let (open, close) = if bracket { ("[", "]") } else { ("", "") };
+        let _ = if a == b { write!(out, "{open}{a}{close}") } else { write!(out, "{open}{a}-{b}{close}") };
     }
     if let Some((a, b)) = range.ports {
         let _ = if a == b { write!(out, ":{a}") } else { write!(out, ":{a}-{b}") };
@@ -104,7 +128,7 @@ pub(super) fn to_text(range: &NatRange<Ipv4Addr>) -> String {
 }
 
 /// Writes ` --random --random-fully --persistent` as far as they are set.
-pub(super) fn save_flags(range: &NatRange<Ipv4Addr>, dash: &str, out: &mut String) {
+pub(super) fn save_flags(range: &NatRange<IpAddr>, dash: &str, out: &mut String) {
     for (set, name) in [(range.random, "random"), (range.random_fully, "random-fully"), (range.persistent, "persistent")] {
         if set {
             let _ = write!(out, "{dash}{name}");
@@ -113,8 +137,8 @@ pub(super) fn save_flags(range: &NatRange<Ipv4Addr>, dash: &str, out: &mut Strin
 }
 
 /// Ports can be mapped only where the rule says which protocol has them.
-pub(super) fn needs_ports(range: &NatRange<Ipv4Addr>, rule: &RuleSpec) -> Result<(), OptError> {
-    let has = rule.protocol.is_some_and(|p| !p.invert && matches!(p.protocol.0, 1 | 6 | 17 | 33 | 132));
+pub(super) fn needs_ports(range: &NatRange<IpAddr>, rule: &RuleSpec) -> Result<(), OptError> {
+    let has = rule.protocol.is_some_and(|p| !p.invert && matches!(p.protocol.0, 1 | 6 | 17 | 33 | 58 | 132));
     if range.ports.is_some() && !has {
         return Err(OptError::parameter("Need TCP, UDP, SCTP or DCCP with port specification"));
     }
@@ -131,9 +155,15 @@ mod tests {
     fn addresses_and_ports_both_ways() {
         for text in ["1.1.1.1", "1.1.1.1:80", "1.1.1.1-1.1.1.9:80-90", ":80"] {
             let mut range = NatRange::default();
-            parse_to(text, &mut range).unwrap();
+            parse_to(text, &mut range, Family::Inet).unwrap();
             assert_eq!(to_text(&range), text);
         }
+        for text in ["2001::1", "[2001::1]:80", "2001::1-2001::9", "[2001::1-2001::9]:80-90", "2001::1:80", ":80"] {
+            let mut range = NatRange::default();
+            parse_to(text, &mut range, Family::Inet6).unwrap();
+            assert_eq!(to_text(&range), text);
+        }
+        assert_eq!(parse_to("[2001::1", &mut NatRange::default(), Family::Inet6).unwrap_err().text, "Invalid address format");
         for (text, said) in [
             ("foo", "Bad IP address \"foo\""),
             ("1.1.1.1-", "Bad IP address \"\""),
@@ -141,7 +171,7 @@ mod tests {
             ("1.1.1.1:90-80", "Port range `80' funky"),
             ("1.1.1.1:80x", "Garbage after port value: `x'"),
         ] {
-            assert_eq!(parse_to(text, &mut NatRange::default()).unwrap_err().text, said);
+            assert_eq!(parse_to(text, &mut NatRange::default(), Family::Inet).unwrap_err().text, said);
         }
     }
 }

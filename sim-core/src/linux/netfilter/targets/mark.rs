@@ -4,6 +4,7 @@
 
 use crate::linux::netfilter::option::{Masked, Opt, OptError, number};
 use crate::linux::netfilter::spec::RuleSpec;
+use crate::packet::Family;
 use std::fmt::Write as _;
 
 /// How the mark is changed: the bits of the mask are cleared, then the value is XORed in.
@@ -34,7 +35,7 @@ impl Mark {
         Mark::set_xmark(value, value)
     }
 
-    pub(super) fn set(&mut self, opt: usize, args: &[&str]) -> Result<(), OptError> {
+    pub(super) fn set(&mut self, opt: usize, args: &[&str], _: Family) -> Result<(), OptError> {
         let name = Self::OPTS[opt].names[0];
         let value = || match number(args[0], u64::from(u32::MAX)) {
             Some(n) => Ok(n as u32),
@@ -106,7 +107,7 @@ mod tests {
             (4, "0xff", "0xff/0x0", 0xf0f),
         ] {
             let mut t = Mark::default();
-            t.set(opt, &[value]).unwrap();
+            t.set(opt, &[value], Family::Inet).unwrap();
             let mut out = String::new();
             t.save(&mut out);
             assert_eq!((out, t.apply(0xff0)), (format!(" --set-xmark {saved}"), mark));

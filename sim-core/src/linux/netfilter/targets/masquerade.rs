@@ -6,20 +6,20 @@ use super::dnat::{needs_ports, parse_ports, save_flags};
 use crate::linux::conntrack::NatRange;
 use crate::linux::netfilter::option::{Opt, OptError};
 use crate::linux::netfilter::spec::RuleSpec;
-use crate::packet::Ipv4Addr;
+use crate::packet::{Family, IpAddr};
 use std::fmt::Write as _;
 
 /// Which source ports may be taken.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct Masquerade {
     /// Ports and how they are chosen; no addresses.
-    pub range: NatRange<Ipv4Addr>,
+    pub range: NatRange<IpAddr>,
 }
 
 impl Masquerade {
     pub(super) const OPTS: &'static [Opt] = &[Opt::one(&["to-ports"]), Opt::flag(&["random"]), Opt::flag(&["random-fully"])];
 
-    pub(super) fn set(&mut self, opt: usize, args: &[&str]) -> Result<(), OptError> {
+    pub(super) fn set(&mut self, opt: usize, args: &[&str], _: Family) -> Result<(), OptError> {
         match opt {
             0 => self.range.ports = Some(parse_ports(args[0])?),
             1 => self.range.random = true,

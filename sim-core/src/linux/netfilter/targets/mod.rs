@@ -11,6 +11,7 @@ use super::option::{Opt, OptError, plain_word};
 use super::spec::RuleSpec;
 use super::xtables::TableKind;
 use crate::linux::netfilter::Hook;
+use crate::packet::Family;
 use std::sync::Arc;
 
 macro_rules! registry {
@@ -43,8 +44,9 @@ macro_rules! registry {
 
         impl Target {
             /// The target called `name` before any option was read; none for a chain's name.
-            pub fn new(name: &str) -> Option<Target> {
+            pub fn new(name: &str, family: Family) -> Option<Target> {
                 match name {
+                    "REJECT" if family == Family::Inet6 => Some(Target::Reject(Reject::of_family(family))),
                     "ACCEPT" => Some(Target::Accept),
                     "DROP" => Some(Target::Drop),
                     "RETURN" => Some(Target::Return),
@@ -74,8 +76,8 @@ macro_rules! registry {
             ///
             /// # Errors
             /// In the words of iptables, when the value cannot be.
-            pub fn set(&mut self, opt: usize, args: &[&str]) -> Result<(), OptError> {
-                match self { $(Target::$ty(t) => t.set(opt, args),)* _ => Ok(()) }
+            pub fn set(&mut self, opt: usize, args: &[&str], family: Family) -> Result<(), OptError> {
+                match self { $(Target::$ty(t) => t.set(opt, args, family),)* _ => Ok(()) }
             }
 
             /// Checks the target against the whole rule; `seen` has a bit for each option given.

@@ -4,7 +4,7 @@
 
 use crate::linux::netfilter::option::{Opt, OptError};
 use crate::linux::netfilter::spec::RuleSpec;
-use crate::packet::Protocol;
+use crate::packet::{Family, Protocol};
 
 /// What the sender is told.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,6 +18,8 @@ pub struct Reject {
 pub enum RejectWith {
     /// ICMP destination unreachable of that code.
     Icmp(u8),
+    /// ICMPv6 destination unreachable of that code.
+    Icmp6(u8),
     /// A TCP reset.
     TcpReset,
 }
@@ -33,6 +35,16 @@ const TYPES: [(&str, &str, u8); 7] = [
     ("icmp-admin-prohibited", "admin-prohib", 13),
 ];
 
+/// The same for ICMPv6.
+const TYPES6: [(&str, &str, u8); 6] = [
+    ("icmp6-no-route", "no-route", 0),
+    ("icmp6-adm-prohibited", "adm-prohibited", 1),
+    ("icmp6-addr-unreachable", "addr-unreach", 3),
+    ("icmp6-port-unreachable", "port-unreach", 4),
+    ("icmp6-policy-fail", "policy-fail", 5),
+    ("icmp6-reject-route", "reject-route", 6),
+];
+
 impl Default for Reject {
     fn default() -> Self {
         Reject { with: RejectWith::Icmp(3) }
@@ -42,7 +54,12 @@ impl Default for Reject {
 impl Reject {
     pub(super) const OPTS: &'static [Opt] = &[Opt::one(&["reject-with"])];
 
-    pub(super) fn set(&mut self, _: usize, args: &[&str]) -> Result<(), OptError> {
+    /// What REJECT says if it is not told.
+    pub(super) fn of_family(family: Family) -> Reject {
+        Reject { with: if family == Family::Inet6 { RejectWith::Icmp6(4) } else { RejectWith::Icmp(3) } }
+    }
+
+    pub(super) fn set(&mut self, _: usize, args: &[&str], family: Family) -> Result<(), OptError> {
         let wanted = args[0];
         // As strncasecmp over the length given has it: a beginning is enough, the first in the list wins.
         let begins = |name: &str| name.get(..wanted.len()).is_some_and(|n| n.eq_ignore_ascii_case(wanted));
@@ -50,7 +67,9 @@ impl Reject {
             self.with = RejectWith::TcpReset;
             return Ok(());
         }
-        match TYPES.iter().find(|(name, alias, _)| begins(name) || begins(alias)) {
+        let types = if family == Family::Inet6 { &TYPES6[..] } else { &TYPES[..] };
+        match types.iter().find(|(name, alias, _)| begins(name) || begins(alias)) {
+            Some((_, _, code)) if family == Family::Inet6 => self.with = RejectWith::Icmp6(*code),
             Some((_, _, code)) => self.with = RejectWith::Icmp(*code),
             None => return Err(OptError::parameter(format!("unknown reject type \"{wanted}\""))),
         }
@@ -69,6 +88,7 @@ impl Reject {
     fn text(&self) -> &'static str {
         match self.with {
             RejectWith::TcpReset => "tcp-reset",
+            RejectWith::Icmp6(code) => TYPES6.iter().find(|(_, _, c)| *c == code).map_or("icmp6-port-unreachable", |(n, _, _)| n),
             RejectWith::Icmp(code) => TYPES.iter().find(|(_, _, c)| *c == code).map_or("icmp-port-unreachable", |(n, _, _)| n),
         }
     }
@@ -99,10 +119,10 @@ mod tests {
             ("tcp-rst", RejectWith::TcpReset),
         ] {
             let mut t = Reject::default();
-            t.set(0, &[given]).unwrap();
+            t.set(0, &[given], Family::Inet).unwrap();
             assert_eq!(t.with, with);
         }
-        assert_eq!(Reject::default().set(0, &["é"]).unwrap_err().text, "unknown reject type \"é\"");
+        assert_eq!(Reject::default().set(0, &["é"], Family::Inet).unwrap_err().text, "unknown reject type \"é\"");
     }
 
     #[test]

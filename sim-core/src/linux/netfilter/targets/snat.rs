@@ -6,14 +6,14 @@ use super::dnat::{needs_ports, parse_to, save_flags, to_text};
 use crate::linux::conntrack::NatRange;
 use crate::linux::netfilter::option::{Opt, OptError};
 use crate::linux::netfilter::spec::RuleSpec;
-use crate::packet::Ipv4Addr;
+use crate::packet::{Family, IpAddr};
 use std::fmt::Write as _;
 
 /// Where the flow seems to come from.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct Snat {
     /// Addresses, ports and how they are chosen.
-    pub range: NatRange<Ipv4Addr>,
+    pub range: NatRange<IpAddr>,
 }
 
 impl Snat {
@@ -21,13 +21,14 @@ impl Snat {
         &[Opt::one(&["to-source"]).must(), Opt::flag(&["random"]), Opt::flag(&["random-fully"]), Opt::flag(&["persistent"])];
 
     /// `--to-source addr`.
-    pub fn to(addr: Ipv4Addr) -> Snat {
-        Snat { range: NatRange::to_addr(addr) }
+    pub fn to(addr: impl Into<IpAddr>) -> Snat {
+        let addr = addr.into();
+        Snat { range: NatRange { addrs: Some((addr, addr)), ..NatRange::default() } }
     }
 
-    pub(super) fn set(&mut self, opt: usize, args: &[&str]) -> Result<(), OptError> {
+    pub(super) fn set(&mut self, opt: usize, args: &[&str], family: Family) -> Result<(), OptError> {
         match opt {
-            0 => parse_to(args[0], &mut self.range)?,
+            0 => parse_to(args[0], &mut self.range, family)?,
             1 => self.range.random = true,
             2 => self.range.random_fully = true,
             _ => self.range.persistent = true,

@@ -6,7 +6,7 @@
 use super::{Ext, Failed, Line, Words, said};
 use crate::linux::netfilter::Match;
 use crate::linux::netfilter::option::Opt;
-use crate::packet::Protocol;
+use crate::packet::{Family, Protocol};
 
 /// Options of iptables itself: letter, long names, words that follow.
 pub(super) const GLOBALS: &[(char, &[&str], u8)] = &[
@@ -78,13 +78,14 @@ impl Line {
         let own = match p.protocol {
             Protocol::TCP => "tcp",
             Protocol::UDP => "udp",
-            Protocol::ICMP => "icmp",
+            Protocol::ICMP if self.spec.family == Family::Inet => "icmp",
+            Protocol::ICMPV6 if self.spec.family == Family::Inet6 => "icmp6",
             _ => return None,
         };
         if self.exts.iter().any(|e| matches!(e, Ext::Match(m, _) if m.name() == own)) {
             return None;
         }
-        self.exts.push(Ext::Match(Match::new(own)?, 0));
+        self.exts.push(Ext::Match(Match::new(own, self.spec.family)?, 0));
         let found = self.lookup(name);
         if found.is_none() {
             self.exts.pop();
@@ -184,11 +185,11 @@ impl Line {
         match &mut self.exts[ext] {
             Ext::Match(m, seen) => {
                 *seen |= 1 << opt;
-                m.set(opt, invert, &args)?;
+                m.set(opt, invert, &args, self.spec.family)?;
             }
             Ext::Target(seen) => {
                 *seen |= 1 << opt;
-                self.spec.target.set(opt, &args)?;
+                self.spec.target.set(opt, &args, self.spec.family)?;
             }
         }
         Ok(())

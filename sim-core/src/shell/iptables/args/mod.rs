@@ -5,12 +5,13 @@
 
 mod lookup;
 
-use super::{CmdError, try_help};
+use super::{CmdError, program, try_help};
 use crate::linux::netfilter::apply::VERSION;
 use crate::linux::netfilter::option::{Opt, OptError, number};
 use crate::linux::netfilter::spec::{ProtoMatch, parse_addresses, parse_interface, parse_protocol};
 use crate::linux::netfilter::{AddrMatch, Match, Policy, RuleSpec, TableKind, Target};
 use crate::linux::op::{Restore, RestoreLine, RestoreTable, XtCommand, XtOp};
+use crate::packet::Family;
 use lookup::{COMMANDS, Found, GLOBALS, allowed};
 use std::sync::Arc;
 
@@ -30,6 +31,8 @@ pub enum Parsed {
 /// A listing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Show {
+    /// Of iptables or of ip6tables.
+    pub family: Family,
     /// The table.
     pub table: TableKind,
     /// `-L` or `-S`.
@@ -94,17 +97,17 @@ fn said<T>(text: impl Into<String>) -> Result<T, Failed> {
 ///
 /// # Errors
 /// As iptables writes them.
-pub fn parse_command(argv: &[&str]) -> Result<Parsed, CmdError> {
-    const PROGRAM: &str = "iptables";
-    parse(argv, Mode::Command).map_err(|e| match e {
-        Failed::Said(e) => CmdError::of(PROGRAM, &e),
-        Failed::Bare(text) if text.is_empty() => CmdError { text: try_help(PROGRAM), status: 2 },
-        Failed::Bare(text) => CmdError { text: format!("{text}\n{}", try_help(PROGRAM)), status: 2 },
+pub fn parse_command(family: Family, argv: &[&str]) -> Result<Parsed, CmdError> {
+    let program = program(family);
+    parse(family, argv, Mode::Command).map_err(|e| match e {
+        Failed::Said(e) => CmdError::of(program, &e),
+        Failed::Bare(text) if text.is_empty() => CmdError { text: try_help(program), status: 2 },
+        Failed::Bare(text) => CmdError { text: format!("{text}\n{}", try_help(program)), status: 2 },
         Failed::Errno("Bad policy name") => {
-            CmdError { text: format!("{PROGRAM}: Bad policy name. Run `dmesg' for more information."), status: 1 }
+            CmdError { text: format!("{program}: Bad policy name. Run `dmesg' for more information."), status: 1 }
         }
-        Failed::Errno(text) => CmdError { text: format!("{PROGRAM}: {text}."), status: 1 },
-        Failed::Own(text, status) => CmdError { text: format!("{PROGRAM} {VERSION}: {text}"), status },
+        Failed::Errno(text) => CmdError { text: format!("{program}: {text}."), status: 1 },
+        Failed::Own(text, status) => CmdError { text: format!("{program} {VERSION}: {text}"), status },
     })
 }
 
@@ -129,8 +132,9 @@ struct Line {
     exts: Vec<Ext>,
 }
 
-pub(super) fn parse(argv: &[&str], mode: Mode) -> Result<Parsed, Failed> {
+pub(super) fn parse(family: Family, argv: &[&str], mode: Mode) -> Result<Parsed, Failed> {
     let mut l = Line::default();
+    l.spec.family = family;
     let mut words = Words { argv, at: 0 };
     let mut invert = false;
     while let Some(word) = words.next() {
@@ -253,6 +257,9 @@ impl Line {
             }
             'i' => self.spec.iif = parse_interface(arg, invert)?,
             'o' => self.spec.oif = parse_interface(arg, invert)?,
+            'f' if self.spec.family == Family::Inet6 => {
+                return said("`-f' is not supported in IPv6, use -m frag instead");
+            }
             'f' => self.spec.fragment = Some(!invert),
             'j' => self.jump(arg)?,
             'g' => self.spec.target = Target::Goto(target_name(arg)?.into()),
@@ -260,7 +267,7 @@ impl Line {
                 if invert {
                     return said("unexpected ! flag before --match");
                 }
-                let m = Match::new(arg);
+                let m = Match::new(arg, self.spec.family);
                 let m = m.ok_or_else(|| OptError::parameter(format!("Couldn't load match `{arg}':No such file or directory\n")))?;
                 self.exts.push(Ext::Match(m, 0));
             }
@@ -291,7 +298,8 @@ impl Line {
             'W' => {}
             'V' => return Ok(Some(Parsed::Version)),
             'h' => return Ok(Some(Parsed::Help)),
-            '6' => return Err(Failed::Bare(String::new())),
+            '6' if self.spec.family == Family::Inet => return Err(Failed::Bare(String::new())),
+            '4' if self.spec.family == Family::Inet6 => return Err(Failed::Bare(String::new())),
             _ => {}
         }
         if "sdpiojgfnvx0c".contains(c) {
@@ -301,7 +309,7 @@ impl Line {
     }
 
     fn jump(&mut self, arg: &str) -> Result<(), Failed> {
-        if let Some(t) = Target::new(arg) {
+        if let Some(t) = Target::new(arg, self.spec.family) {
             let options = !t.opts().is_empty();
             self.spec.target = t;
             if options {
@@ -321,7 +329,7 @@ impl Line {
         match c {
             'N' => {
                 chain_name(arg)?;
-                if Target::new(arg).is_some() {
+                if Target::new(arg, self.spec.family).is_some() {
                     return said("chain name may not clash with target name");
                 }
             }
@@ -395,6 +403,7 @@ impl Line {
                 _ => Err(Failed::Errno("Bad policy name")),
             },
             'L' | 'S' => Ok(Parsed::Show(Show {
+                family: self.spec.family,
                 table,
                 what: if command == 'L' { ShowWhat::List } else { ShowWhat::Rules },
                 chain: maybe_chain,
@@ -437,8 +446,8 @@ impl Line {
     /// The rules that the lists of addresses stand for.
     fn specs(&self) -> Result<Vec<RuleSpec>, Failed> {
         let list = |l: &Option<(String, bool)>| match l {
-            None => Ok(vec![AddrMatch::default()]),
-            Some((text, invert)) => with_invert(parse_addresses(text)?, *invert),
+            None => Ok(vec![AddrMatch::default().of_family(self.spec.family)]),
+            Some((text, invert)) => with_invert(parse_addresses(text, self.spec.family)?, *invert),
         };
         let (src, dst) = (list(&self.src)?, list(&self.dst)?);
         if src.len().saturating_mul(dst.len()) > 4096 {

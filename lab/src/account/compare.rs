@@ -1,12 +1,11 @@
-//! The comparison of a golden with what the simulator did.
+//! The comparison of what a real kernel did with what the simulator did.
 //!
 //! Compared are: outcomes, every key in order; frames, every key but `n`, in order within a namespace; hooks, every key but
 //! `step`, in order within a namespace; conntrack entries, as a set of lines per namespace. Ports that are not among the
-//! golden's `ports` are `EPH1`, `EPH2`, … there and `#40001` here: they must be the same up to one consistent renaming.
+//! known ones are `EPH1`, `EPH2`, … there and `#40001` here: they must be the same up to one consistent renaming.
 //! On kernel 6.1 the conntrack state of a hook is not compared, and a rule number `end` with verdict return also stands for
 //! an explicit RETURN: its trace has neither.
 
-use super::format::Golden;
 use super::observe::Observed;
 use indexmap::IndexMap;
 use serde_json::{Map, Value};
@@ -97,28 +96,38 @@ fn pieces(text: &str) -> Vec<String> {
     out
 }
 
-/// The first difference between a golden and what was observed; none if they are equal.
-pub fn compare(golden: &Golden, ours: &Observed) -> Option<Difference> {
+/// What the comparison must know beside the two accounts.
+#[derive(Clone, Debug, Default)]
+pub struct Terms {
+    /// The namespaces to be compared, in order.
+    pub netns: Vec<String>,
+    /// What was done: one word for each outcome.
+    pub actions: Vec<String>,
+    /// A kernel whose rule trace has no conntrack state and no handle for an explicit RETURN (6.1).
+    pub old_trace: bool,
+}
+
+/// The first difference between what a real kernel did and what the simulator did; none if they are equal.
+pub fn compare(terms: &Terms, golden: &Observed, ours: &Observed) -> Option<Difference> {
     let mut names = Renaming::default();
-    let old = golden.kernel == "6.1";
-    rows(golden, "steps", &golden.steps, &ours.steps, &["n"], &mut names)
-        .or_else(|| outcomes(golden, ours, &mut names))
+    let old = terms.old_trace;
+    rows(terms, "steps", &golden.steps, &ours.steps, &["n"], &mut names)
+        .or_else(|| outcomes(terms, golden, ours, &mut names))
         .or_else(|| {
             let fit = |m: &Map<String, Value>| if old { without_ct(m) } else { m.clone() };
             let (g, o): (Vec<_>, Vec<_>) = (golden.hooks.iter().map(fit).collect(), ours.hooks.iter().map(fit).collect());
             let relaxed = if old { relax_returns(&g, &o) } else { g };
-            rows(golden, "hooks", &relaxed, &o, &["step"], &mut names)
+            rows(terms, "hooks", &relaxed, &o, &["step"], &mut names)
         })
-        .or_else(|| conntrack(golden, ours, &mut names))
+        .or_else(|| conntrack(terms, golden, ours, &mut names))
 }
 
-fn outcomes(golden: &Golden, ours: &Observed, names: &mut Renaming) -> Option<Difference> {
+fn outcomes(terms: &Terms, golden: &Observed, ours: &Observed, names: &mut Renaming) -> Option<Difference> {
     for (i, g) in golden.outcome.iter().enumerate() {
-        let mut g = g.clone();
-        let action = g.remove("action").unwrap_or(Value::Null);
+        let action = terms.actions.get(i).map_or("", String::as_str);
         let empty = Map::new();
         let o = ours.outcome.get(i).unwrap_or(&empty);
-        if let Some(d) = object(&format!("outcome of action {i} {action}"), &g, o, &[], names) {
+        if let Some(d) = object(&format!("outcome of action {i} {action}"), g, o, &[], names) {
             return Some(d);
         }
     }
@@ -159,7 +168,7 @@ fn by_namespace(rows: &[Map<String, Value>]) -> IndexMap<String, Vec<&Map<String
 }
 
 fn rows(
-    golden: &Golden,
+    terms: &Terms,
     what: &str,
     g: &[Map<String, Value>],
     o: &[Map<String, Value>],
@@ -169,7 +178,7 @@ fn rows(
     let (gs, os) = (by_namespace(g), by_namespace(o));
     let none = Vec::new();
     let mut found: Option<(usize, Difference)> = None;
-    for ns in golden.topology.netns.keys() {
+    for ns in &terms.netns {
         let (gr, or) = (gs.get(ns).unwrap_or(&none), os.get(ns).unwrap_or(&none));
         for i in 0..gr.len().max(or.len()) {
             let at = format!("{what} of {ns}, number {}", i + 1);
@@ -263,9 +272,9 @@ fn relax_returns(g: &[Map<String, Value>], o: &[Map<String, Value>]) -> Vec<Map<
     out
 }
 
-fn conntrack(golden: &Golden, ours: &Observed, names: &mut Renaming) -> Option<Difference> {
+fn conntrack(terms: &Terms, golden: &Observed, ours: &Observed, names: &mut Renaming) -> Option<Difference> {
     let none = Vec::new();
-    for ns in golden.topology.netns.keys() {
+    for ns in &terms.netns {
         let (g, o) = (golden.conntrack.get(ns).unwrap_or(&none), ours.conntrack.get(ns).unwrap_or(&none));
         let mut left: Vec<&String> = o.iter().collect();
         for line in g {

@@ -1,0 +1,5 @@
+//! Floor 9: the real kernel beside the simulated one.
+//!
+//! The same commands build both worlds, the same programs make the traffic of both, and both accounts have one form.
+
+pub mod account;
