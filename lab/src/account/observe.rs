@@ -225,7 +225,8 @@ impl Observer<'_> {
                     if own(s) {
                         match s.evidence {
                             Evidence::Receive { .. } => found = Some(n),
-                            Evidence::Transmit { .. } => break,
+                            // a tunnel ends here: what it carried came in by the tunnel's device
+                            Evidence::Transmit { .. } | Evidence::Decap { .. } => break,
                             _ => {}
                         }
                     }

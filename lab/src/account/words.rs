@@ -1,7 +1,7 @@
 //! The words for packets, the same for both kernels: one map a frame, one line a packet.
 
 use serde_json::{Map, Value, json};
-use sim_core::packet::{Arp, ArpOp, Body, Frame, Icmp, IcmpKind, Ipv4Packet, Mac, Net, TcpFlags};
+use sim_core::packet::{Arp, ArpOp, Body, Frame, Icmp, IcmpKind, Ipv4Packet, Mac, Net, Protocol, TcpFlags, Vxlan};
 use std::fmt;
 
 /// Who knows whose a hardware address is.
@@ -92,6 +92,14 @@ impl Words<'_> {
                 m.insert("tcp".into(), json!(flags_text(t.flags)));
                 m.insert("data".into(), json!(t.payload.len()));
             }
+            Body::Udp(u) if is_vxlan(u.dst_port) => self.vxlan(u.dst_port, &u.payload, m),
+            Body::Other { protocol: Protocol::IPIP, bytes } => {
+                if let Ok(p) = Ipv4Packet::decode(bytes) {
+                    let mut packet = Map::new();
+                    self.ipv4(&p, &mut packet, false);
+                    m.insert("inner".into(), Value::Object(packet));
+                }
+            }
             Body::Udp(u) => {
                 m.insert("sport".into(), self.port(u.src_port));
                 m.insert("dport".into(), self.port(u.dst_port));
@@ -104,6 +112,20 @@ impl Words<'_> {
                 m.insert("data".into(), json!(u16::from_be_bytes([bytes[4], bytes[5]]).saturating_sub(8)));
             }
             Body::Icmpv6(_) | Body::Fragment { .. } | Body::Other { .. } => {}
+        }
+    }
+
+    /// The two VXLAN ports are read as a capture tool reads them; the source port is the hash of what is inside.
+    fn vxlan(&self, port: u16, data: &[u8], m: &mut Map<String, Value>) {
+        m.insert("sport".into(), json!("VXHASH"));
+        m.insert("dport".into(), json!(port));
+        if data.len() >= Vxlan::HEADER_LEN + 34
+            && let Ok((vxlan, frame)) = Vxlan::decapsulate(data)
+        {
+            m.insert("vni".into(), json!(vxlan.vni));
+            let mut inner = Map::new();
+            self.frame(&frame, &mut inner);
+            m.insert("inner".into(), Value::Object(inner));
         }
     }
 
@@ -173,6 +195,7 @@ impl Words<'_> {
                     m.insert("data".into(), json!(p.len().saturating_sub(usize::from(p[12] >> 4) * 4)));
                 }
             }
+            17 if p.len() >= 8 && is_vxlan(at(2)?) => self.vxlan(at(2)?, &p[8..], &mut m),
             17 if p.len() >= 8 => {
                 m.insert("sport".into(), self.port(at(0)?));
                 m.insert("dport".into(), self.port(at(2)?));
@@ -203,6 +226,10 @@ impl Words<'_> {
                 dst = format!("{dst}:{}", self.port_text(t.dst_port));
                 extra = format!(" {}", flags_text(t.flags));
             }
+            Body::Udp(u) if is_vxlan(u.dst_port) => {
+                src = format!("{src}:VXHASH");
+                dst = format!("{dst}:{}", u.dst_port);
+            }
             Body::Udp(u) => {
                 src = format!("{src}:{}", self.port_text(u.src_port));
                 dst = format!("{dst}:{}", self.port_text(u.dst_port));
@@ -225,6 +252,10 @@ impl Words<'_> {
         };
         format!("{src}>{dst} {proto}{extra}{frag} ttl {}", p.header.ttl)
     }
+}
+
+fn is_vxlan(port: u16) -> bool {
+    matches!(port, Vxlan::PORT_IANA | Vxlan::PORT_LINUX)
 }
 
 fn protocol(p: &Ipv4Packet) -> Value {

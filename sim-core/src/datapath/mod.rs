@@ -7,7 +7,7 @@
 //!  receive ─┬─► bridge ─► br_netfilter
 //!           ├─► arp
 //!           └─► ip_input ─► route ─┬─► local deliver ─► icmp | udp | tcp
-//!                                  └─► forward ─► output ─► neighbour ─► transmit
+//!                                  └─► forward ─► output ─► neighbour ─► transmit ─► tunnel ─► output
 //! ```
 //!
 //! A namespace is handed a packet or a timer and returns effects; it never sees another namespace, a wire or a clock.
@@ -35,8 +35,10 @@ pub mod route;
 pub mod syscall;
 pub mod tcp;
 pub mod transmit;
+pub mod tunnel;
 pub mod udp;
 pub mod vlan;
+pub mod vxlan;
 pub mod walk;
 
 pub use hook::{HookState, NfVerdict};

@@ -150,11 +150,19 @@ impl<T: Tracer> Walk<'_, T> {
     ///
     /// # Errors
     /// EPERM when OUTPUT dropped it.
-    pub(super) fn ip_local_out(&mut self, mut skb: Box<Skb>, mut dst: Dst) -> Result<(), Errno> {
+    pub(super) fn ip_local_out(&mut self, skb: Box<Skb>, dst: Dst) -> Result<(), Errno> {
+        self.ip_local_out_of(skb, dst, IfIndex::NONE)
+    }
+
+    /// The same for the packet of a tunnel device, which POSTROUTING takes for the input device (`skb->dev`).
+    ///
+    /// # Errors
+    /// EPERM when OUTPUT dropped it.
+    pub(super) fn ip_local_out_of(&mut self, mut skb: Box<Skb>, mut dst: Dst, from: IfIndex) -> Result<(), Errno> {
         let state = HookState { hook: Hook::Output, iif: IfIndex::NONE, oif: dst.oif };
         match self.nf_hook(&mut skb, &state, Some(&mut dst)) {
             NfVerdict::Accept => {
-                self.ip_output(skb, IfIndex::NONE, &dst);
+                self.ip_output(skb, from, &dst);
                 Ok(())
             }
             // who took it answers for it
@@ -182,6 +190,13 @@ impl<T: Tracer> Walk<'_, T> {
         let mtu = if skb.frag_max > 0 { mtu.min(skb.frag_max) } else { mtu };
         if p.len() as u32 > mtu && (!p.header.dont_fragment || skb.frag_max > 0) {
             return self.ip_do_fragment(skb, dst.oif, next_hop, mtu);
+        }
+        if skb.recursion > 0 && p.len() as u32 > mtu {
+            // a tunnel's packet with DF does not fit (ip_fragment); its sender is this host
+            self.cause = skb.id;
+            self.flow = skb.flow;
+            self.icmp_send(&skb, super::icmp::Error::Unreachable { code: 4, mtu: u16::try_from(mtu).unwrap_or(u16::MAX) });
+            return self.drop_skb(skb, dst.oif, DropReason::PktTooBig);
         }
         self.neigh_output(skb, dst.oif, next_hop);
     }

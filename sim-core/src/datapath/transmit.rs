@@ -28,6 +28,7 @@ impl<T: Tracer> Walk<'_, T> {
             return self.drop_skb(skb, dev, DropReason::DevReady);
         };
         let bridge = matches!(device.kind, DeviceKind::Bridge(_));
+        let tunnel = matches!(device.kind, DeviceKind::Vxlan(_));
         let swallows = matches!(device.kind, DeviceKind::Dummy);
         if !device.up || !(device.carrier || bridge || swallows) {
             return self.drop_skb(skb, dev, DropReason::DevReady);
@@ -53,6 +54,8 @@ impl<T: Tracer> Walk<'_, T> {
             self.br_dev_xmit(skb, dev);
         } else if let Some(upper) = upper {
             self.upper_xmit(skb, dev, upper, attach);
+        } else if tunnel {
+            self.tunnel_xmit(skb, dev);
         } else if attach != Attach::None {
             self.effects.0.push(Effect::Transmit(dev, skb));
         } else {

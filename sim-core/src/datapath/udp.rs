@@ -25,6 +25,9 @@ impl<T: Tracer> Walk<'_, T> {
         if u.checksum_error != 0 && !u.no_checksum {
             return self.drop_skb(skb, dev, DropReason::UdpCsum);
         }
+        if self.ns.sockets.is_encap(to.port) {
+            return self.udp_encap_rcv(skb, dev);
+        }
         let Some(id) = socket else {
             if kind == RouteType::Local {
                 self.icmp_send(&skb, Error::Unreachable { code: 3, mtu: 0 });

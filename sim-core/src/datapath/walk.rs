@@ -44,6 +44,8 @@ pub enum Effect {
     Transmit(IfIndex, Box<Skb>),
     /// Let the frame go on at that device of that namespace.
     Beyond(NetnsId, IfIndex, Box<Skb>, Beyond),
+    /// The frame comes in by that device, after what is in flight (netif_rx, gro_cells_receive).
+    Receive(IfIndex, Box<Skb>),
     /// Call back at that time.
     Arm(Time, Timer),
     /// Something happened at the socket: its program looks.

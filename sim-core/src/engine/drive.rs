@@ -129,6 +129,10 @@ impl<T: Tracer> Engine<T> {
             match effect {
                 Effect::Transmit(dev, skb) => self.transmit(netns, dev, skb),
                 Effect::Beyond(to, dev, skb, how) => self.beyond(netns, to, dev, skb, how),
+                Effect::Receive(dev, skb) => {
+                    let w = &mut self.world;
+                    w.queue.push(w.now, w.now, Happening::Frame { netns, dev, skb });
+                }
                 Effect::Arm(at, timer) => {
                     let w = &mut self.world;
                     // a timer is never for the present: it would come before what is in flight
@@ -220,6 +224,7 @@ impl<T: Tracer> Engine<T> {
         skb.bridge = None;
         skb.local_route = false;
         skb.forwarded = false;
+        skb.recursion = 0;
         skb.socket = SocketId::NONE;
         if from != to {
             skb.mark = 0;

@@ -41,6 +41,7 @@ errnos! {
     ELOOP = 40 "Too many levels of symbolic links",
     EPROTO = 71 "Protocol error",
     EBADF = 9 "Bad file descriptor",
+    EDESTADDRREQ = 89 "Destination address required",
     EMSGSIZE = 90 "Message too long",
     ENOPROTOOPT = 92 "Protocol not available",
     EPROTONOSUPPORT = 93 "Protocol not supported",

@@ -10,6 +10,7 @@
 //!        └─ what packets write                      deltas in the trace
 //!            ├─ neighbours   ARP cache per device
 //!            ├─ fdb          learned MACs per bridge
+//!            ├─ vxlan        MACs and their tunnel endpoints per VXLAN device
 //!            ├─ conntrack    flows and their NAT
 //!            ├─ ipvs         connections, and what schedulers keep
 //!            └─ sockets
@@ -38,6 +39,7 @@ pub mod skb;
 pub mod socket;
 pub mod sysctl;
 pub mod time;
+pub mod vxlan_fdb;
 
 pub use config::Config;
 pub use errno::Errno;

@@ -12,6 +12,7 @@ use super::ipvs::Ipvs;
 use super::neighbour::Neighbours;
 use super::socket::Sockets;
 use super::time::Time;
+use super::vxlan_fdb::VxlanFdb;
 use crate::packet::{Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 
@@ -30,6 +31,8 @@ pub struct Netns {
     pub neigh6: Neighbours<Ipv6Addr>,
     /// Forwarding databases, by bridge.
     pub fdb: HotMap<IfIndex, Fdb>,
+    /// Forwarding databases of VXLAN devices.
+    pub vxlan: HotMap<IfIndex, VxlanFdb>,
     /// Flows that are tracked.
     pub conntrack: Box<Conntrack<Ipv4Addr>>,
     /// IPVS: connections, and what schedulers keep.
@@ -81,6 +84,7 @@ impl Netns {
             neigh: Neighbours::default(),
             neigh6: Neighbours::default(),
             fdb: HotMap::default(),
+            vxlan: HotMap::default(),
             conntrack: Box::default(),
             ipvs: Box::default(),
             sockets: Box::default(),

@@ -78,6 +78,10 @@ pub struct Skb {
     pub ipvs: bool,
     /// The route that it was sent with leads to this host: over `lo` it is not looked up again (skb_valid_dst).
     pub local_route: bool,
+    /// `hash`: what spreads flows over ports and paths; 0 until somebody asks (skb_get_hash).
+    pub hash: u32,
+    /// Tunnel devices that are sending it, one inside another (xmit.recursion).
+    pub recursion: u8,
 }
 
 impl Skb {
@@ -99,6 +103,8 @@ impl Skb {
             frag_max: 0,
             ipvs: false,
             local_route: false,
+            hash: 0,
+            recursion: 0,
         }
     }
 

@@ -11,6 +11,8 @@ pub struct Protocol(pub u8);
 impl Protocol {
     /// 1.
     pub const ICMP: Protocol = Protocol(1);
+    /// 4: IP in IP.
+    pub const IPIP: Protocol = Protocol(4);
     /// 6.
     pub const TCP: Protocol = Protocol(6);
     /// 17.

@@ -116,6 +116,12 @@ impl Frame {
     /// The exact bytes, lengths and checksums filled in; no padding to 60 bytes.
     pub fn encode(&self) -> Vec<u8> {
         let mut out = Vec::with_capacity(self.len());
+        self.encode_into(&mut out);
+        out
+    }
+
+    /// Appends the exact bytes.
+    pub(super) fn encode_into(&self, out: &mut Vec<u8>) {
         out.extend(self.eth.dst.0);
         out.extend(self.eth.src.0);
         for tag in self.eth.tags.iter() {
@@ -124,12 +130,11 @@ impl Frame {
         }
         out.extend(self.net.ethertype().to_be_bytes());
         match &self.net {
-            Net::Arp(a) => a.encode_into(&mut out),
-            Net::Ipv4(p) => p.encode_into(&mut out),
-            Net::Ipv6(p) => p.encode_into(&mut out),
+            Net::Arp(a) => a.encode_into(out),
+            Net::Ipv4(p) => p.encode_into(out),
+            Net::Ipv6(p) => p.encode_into(out),
             Net::Other { payload, .. } => out.extend_from_slice(payload),
         }
-        out
     }
 
     /// Reads a frame. Padding behind an ARP or IP packet is dropped; what has no type is kept whole as

@@ -1,7 +1,7 @@
 //! The fields of a frame by name, and what changed between two versions of it.
 //!
 //! A path is `header.field`: `ipv4.ttl`, `tcp.flags`. In an ICMP error the headers of the quoted packet stand
-//! behind `quoted`: `quoted.ipv4.src`.
+//! behind `quoted`: `quoted.ipv4.src`. The headers of a tunnel stand behind `outer`: `outer.ipv4.src`.
 
 use super::{Arp, Body, Bytes, Ethernet, Frame, Icmp, IcmpKind, Icmpv6, Icmpv6Kind, Ipv4Header, Ipv6Header, Mac, Net};
 use super::{Protocol, PseudoHeader, Quoted, Tcp, TcpFlags, TcpOption};
@@ -73,7 +73,7 @@ from! {
 /// The fields of one header.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HeaderView {
-    /// `eth`, `vlan`, `vlan_inner`, `arp`, `ipv4`, `ipv6`, `icmp`, `icmpv6`, `tcp` or `udp`.
+    /// `eth`, `vlan`, `vlan_inner`, `arp`, `ipv4`, `ipv6`, `icmp`, `icmpv6`, `tcp`, `udp` or `vxlan`.
     pub name: &'static str,
     /// The fields in the order in which they are shown.
     pub fields: Vec<(&'static str, FieldValue)>,
@@ -335,8 +335,13 @@ impl Icmpv6 {
 }
 
 impl Frame {
-    /// The headers, outermost first, with every field as it stands on the wire.
+    /// The headers, outermost first, with every field as it stands on the wire. Those inside a tunnel follow the tunnel's.
     pub fn fields(&self) -> Vec<HeaderView> {
+        self.levels().into_iter().flatten().collect()
+    }
+
+    /// The headers without those that a tunnel carries.
+    pub(super) fn own_fields(&self) -> Vec<HeaderView> {
         let mut all = vec![eth(&self.eth, &self.net)];
         all.extend(vlan(&self.eth, &self.net));
         all.extend([ip(&self.net), transport(&self.net)].into_iter().flatten());
@@ -358,8 +363,18 @@ impl Frame {
         }
     }
 
-    /// The field at `path`: `ipv4.ttl`, `quoted.tcp.dport`. None if the frame has no such header or field.
+    /// The field at `path`: `ipv4.ttl`, `quoted.tcp.dport`, `outer.ipv4.dst`. None if the frame has no such header or field.
     pub fn field(&self, path: &str) -> Option<FieldValue> {
+        if self.encapsulated().is_some() {
+            let mut levels = self.levels();
+            let mut path = path;
+            while let Some(rest) = path.strip_prefix("outer.") {
+                levels.pop();
+                path = rest;
+            }
+            let (header, field) = path.split_once('.')?;
+            return levels.pop()?.iter().find(|v| v.name == header)?.get(field).cloned();
+        }
         let (header, field) = path.split_once('.')?;
         let view = match header {
             "quoted" => {
@@ -382,7 +397,13 @@ impl Frame {
         if before == after {
             return changes;
         }
-        compare("", &before.fields(), &after.fields(), &mut changes);
+        // the innermost levels are the same packet, whatever tunnels it is in
+        let (old, new) = (before.levels(), after.levels());
+        let depth = old.len().max(new.len());
+        for out in (0..depth).rev() {
+            let level = |levels: &[Vec<HeaderView>]| levels.len().checked_sub(out + 1).map(|i| levels[i].clone()).unwrap_or_default();
+            compare(&"outer.".repeat(out), &level(&old), &level(&new), &mut changes);
+        }
         let quoted = |f: &Frame| f.quoted().map(Quoted::headers).unwrap_or_default();
         let (old, new) = (before.quoted(), after.quoted());
         if old != new {

@@ -7,7 +7,7 @@
 //!                           ├─ Ipv4Packet ── Ipv4Header ── Body ─┬─ Icmp ── Quoted (bytes of the offending packet)
 //!                           ├─ Ipv6Packet ── Ipv6Header ── Body  ├─ Icmpv6
 //!                           └─ Other                             ├─ Tcp ── Bytes
-//!                                                                ├─ Udp ── Bytes
+//!                                                                ├─ Udp ── Bytes (of a tunnel: Vxlan ── Frame)
 //!                                                                └─ Other / Fragment
 //! ```
 //!
@@ -23,6 +23,7 @@ pub mod body;
 pub mod bytes;
 pub mod checksum;
 pub mod decode;
+pub mod encapsulated;
 pub mod ethernet;
 pub mod field;
 pub mod icmp;
@@ -38,6 +39,7 @@ pub mod tcp_options;
 pub mod tuple;
 pub mod udp;
 pub mod vlan;
+pub mod vxlan;
 
 pub use addr::{Address, Family};
 pub use arp::{Arp, ArpOp};
@@ -45,6 +47,7 @@ pub use body::{Body, Protocol};
 pub use bytes::Bytes;
 pub use checksum::PseudoHeader;
 pub use decode::DecodeError;
+pub use encapsulated::Encapsulated;
 pub use ethernet::{Ethernet, Frame, Net};
 pub use field::{FieldChange, FieldValue, HeaderView};
 pub use icmp::{Icmp, IcmpKind, Quoted};
@@ -59,6 +62,7 @@ pub use tcp_options::{TcpOption, TcpOptionSet};
 pub use tuple::{Endpoint, L4, Tuple};
 pub use udp::Udp;
 pub use vlan::{VlanProtocol, VlanTag, VlanTags};
+pub use vxlan::Vxlan;
 
 #[cfg(test)]
 mod tests;

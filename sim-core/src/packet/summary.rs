@@ -1,12 +1,14 @@
 //! A frame in one line, in the words of `tcpdump -n -S` 4.99 (no timestamp, absolute sequence numbers).
 //!
+//! The frame in a VXLAN packet, for which tcpdump begins a new line, stands behind a colon.
+//!
 //! Simplifies: payloads are not read, except the first line of HTTP on ports 80 and 8080; where tcpdump
-//! would decode DNS, VXLAN or another protocol by its port it says `UDP, length …` or nothing here. IP protocols
+//! would decode DNS or another protocol by its port it says `UDP, length …` or nothing here. IP protocols
 //! that are not of this floor are `ip-proto-47 42`, frames of other types `ethertype Unknown`, without the
 //! hexadecimal dump.
 
 use super::{Arp, ArpOp, Body, Bytes, Frame, Icmp, IcmpKind, Icmpv6, Icmpv6Kind, Ipv4Packet, Ipv6Packet, Net, Protocol, PseudoHeader};
-use super::{Quoted, Tcp, TcpFlags, TcpOption, Udp};
+use super::{Quoted, Tcp, TcpFlags, TcpOption, Udp, Vxlan};
 use std::fmt::Display;
 use std::net::Ipv4Addr;
 
@@ -94,7 +96,7 @@ impl Addrs<'_> {
 fn body(body: &Body, addrs: &Addrs<'_>, pseudo: PseudoHeader, fragment: bool) -> String {
     match body {
         Body::Tcp(t) => addrs.ports(t.src_port, t.dst_port, tcp(t)),
-        Body::Udp(u) => addrs.ports(u.src_port, u.dst_port, format_args!("UDP, length {}", u.payload.len())),
+        Body::Udp(u) => addrs.ports(u.src_port, u.dst_port, udp(u)),
         Body::Icmp(m) => icmp(m).map_or_else(|| addrs.plain(" [|icmp]"), |text| addrs.plain(text)),
         Body::Icmpv6(m) => addrs.plain(icmpv6(m)),
         Body::Fragment { protocol, bytes } | Body::Other { protocol, bytes } => undecoded(*protocol, bytes, addrs, pseudo, fragment),
@@ -145,6 +147,17 @@ fn undecoded(protocol: Protocol, bytes: &Bytes, addrs: &Addrs<'_>, pseudo: Pseud
         (Protocol(41), _) => Ipv6Packet::decode(bytes).map_or_else(|_| addrs.plain(" [|ip6]"), |p| addrs.plain(p.summary())),
         (Protocol(59), _) => addrs.plain("no next header"),
         (Protocol(number), _) => addrs.plain(format_args!(" ip-proto-{number} {}", bytes.len())),
+    }
+}
+
+fn udp(u: &Udp) -> String {
+    match u.vxlan() {
+        // the port that Linux uses was that of another protocol with the same header, and is read as that
+        Some((v, frame)) if u.dst_port == Vxlan::PORT_LINUX => {
+            format!("OTV, flags [I] (0x{:02x}), overlay {}, instance {}: {}", v.flags, v.reserved, v.vni, frame.summary())
+        }
+        Some((v, frame)) => format!("VXLAN, flags [I] (0x{:02x}), vni {}: {}", v.flags, v.vni, frame.summary()),
+        None => format!("UDP, length {}", u.payload.len()),
     }
 }
 

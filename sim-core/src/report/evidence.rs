@@ -1,6 +1,6 @@
 //! Evidence as named values: each code looked up in the tables that were in force.
 
-use super::names::{action_name, brief, ct_words, icmp_name, pkttype, tcp_state, timer, verdict_word};
+use super::names::{action_name, brief, ct_words, icmp_name, pkttype, remote_hit, tcp_state, timer, tunnel, verdict_word};
 use super::provenance::Provenance;
 use super::rows;
 use super::value::{Fields, Value};
@@ -13,7 +13,7 @@ use crate::linux::netfilter::{ChainId, NfFamily, TableKind};
 use crate::linux::skb::PktType;
 use crate::linux::{IfIndex, NetnsId, RowId, Source};
 use crate::packet::{Family, Frame, Ipv4Addr, Mac};
-use crate::trace::evidence::{CtCode, FdbVerdict, NeighAction, RuleAt, Verdict};
+use crate::trace::evidence::{CtCode, FdbVerdict, NeighAction, RemoteHit, RuleAt, Verdict};
 use crate::trace::{Evidence, StateDelta, Step, StepId};
 
 /// What an evidence tells.
@@ -174,6 +174,44 @@ impl<'r> Report<'r> {
                     .row(row, None)
             }
             Evidence::FdbLookup { mac, verdict } => self.fdb_evidence(step, n, mac, verdict),
+            Evidence::RemoteLookup { mac, hit, remote, count } => {
+                let remote = (count > 0).then(|| remote.ipv4().to_string());
+                let row = remote.as_ref().map(|r| {
+                    let mac = if hit == RemoteHit::Entry { mac } else { Mac::ZERO };
+                    format!("{mac} dev {} dst {r} self", self.dev(ns, step.dev, n))
+                });
+                Told::new(vec![
+                    ("mac", mac.to_string().into()),
+                    ("found", remote_hit(hit).into()),
+                    ("remote", remote.into()),
+                    ("endpoints", count.into()),
+                    ("row", row.clone().into()),
+                ])
+                .verdict(remote_hit(hit))
+                .row(row, None)
+            }
+            Evidence::RemoteLearn { mac, remote, new } => {
+                Told::new(vec![("mac", mac.to_string().into()), ("remote", remote.ipv4().to_string().into()), ("new", new.into())])
+                    .verdict(if new { "learned" } else { "known" })
+            }
+            Evidence::Encap { tunnel: t, id, src, dst, sport, dport } => {
+                let mut fields: Fields = vec![
+                    ("tunnel", tunnel(t).into()),
+                    ("id", id.into()),
+                    ("src", src.ipv4().to_string().into()),
+                    ("dst", dst.ipv4().to_string().into()),
+                ];
+                if dport != 0 {
+                    fields.extend([("sport", sport.into()), ("dport", dport.into())]);
+                }
+                Told::new(fields)
+            }
+            Evidence::Decap { tunnel: t, id, src, device } => Told::new(vec![
+                ("tunnel", tunnel(t).into()),
+                ("id", id.into()),
+                ("src", src.ipv4().to_string().into()),
+                ("device", self.dev(ns, IfIndex(u32::from(device)), n).into()),
+            ]),
             Evidence::TtlDecrement { from, to } => Told::new(vec![("from", from.into()), ("to", to.into())]),
             Evidence::Defrag { offset, parts } => Told::new(vec![("offset", offset.into()), ("parts", parts.into())]),
             Evidence::Fragment { mtu, parts } => Told::new(vec![("mtu", mtu.into()), ("parts", parts.into())]),

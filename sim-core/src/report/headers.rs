@@ -50,7 +50,7 @@ fn layer(view: &HeaderView) -> Layer {
 /// The headers of `frame`, outermost first.
 pub fn layers(frame: &Frame) -> Vec<Layer> {
     let mut out: Vec<Layer> = frame.fields().iter().map(layer).collect();
-    if let (Some(q), Some(last)) = (frame.quoted(), out.last_mut()) {
+    if let (Some(q), Some(last)) = (frame.innermost().quoted(), out.last_mut()) {
         last.quoted = Some(Quoted::headers(q).iter().map(layer).collect());
     }
     out

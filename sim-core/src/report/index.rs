@@ -257,6 +257,10 @@ impl Index {
                     | Evidence::NeighbourUpdate { .. }
                     | Evidence::FdbLearn { .. }
                     | Evidence::FdbLookup { .. }
+                    | Evidence::RemoteLookup { .. }
+                    | Evidence::RemoteLearn { .. }
+                    | Evidence::Encap { .. }
+                    | Evidence::Decap { .. }
                     | Evidence::TtlDecrement { .. }
                     | Evidence::Fragment { .. }
                     | Evidence::Defrag { .. }
@@ -289,6 +293,8 @@ impl Index {
             match &d.delta {
                 StateDelta::Neighbour { dev, addr, .. } => file(&mut self.neigh, (d.netns, *dev, *addr), i),
                 StateDelta::Fdb { bridge, mac, .. } => file(&mut self.fdb, (d.netns, *bridge, *mac), i),
+                // nobody asks for them by step yet
+                StateDelta::Remote { .. } => {}
                 StateDelta::Conntrack { id, .. } => file(&mut self.ct, (d.netns, *id), i),
             }
         }
@@ -390,7 +396,9 @@ fn makes(evidence: &Evidence, change: &Change) -> bool {
         Evidence::NeighbourLookup { action: NeighAction::Sent, .. } | Evidence::Transmit { .. } => (true, false, false, false, false),
         Evidence::TtlDecrement { .. } => (false, true, false, false, false),
         Evidence::NatRewrite { source, .. } => (false, false, *source, !*source, true),
-        Evidence::Fragment { .. } | Evidence::Defrag { .. } => (false, false, false, false, true),
+        Evidence::Fragment { .. } | Evidence::Defrag { .. } | Evidence::Encap { .. } | Evidence::Decap { .. } => {
+            (false, false, false, false, true)
+        }
         Evidence::NeighbourLookup { action: NeighAction::Queued | NeighAction::Dropped, .. }
         | Evidence::Receive { .. }
         | Evidence::SocketSend { .. }
@@ -407,6 +415,8 @@ fn makes(evidence: &Evidence, change: &Change) -> bool {
         | Evidence::NatBind { .. }
         | Evidence::FdbLearn { .. }
         | Evidence::FdbLookup { .. }
+        | Evidence::RemoteLookup { .. }
+        | Evidence::RemoteLearn { .. }
         | Evidence::IcmpError { .. }
         | Evidence::ArpInput { .. }
         | Evidence::Timer { .. }

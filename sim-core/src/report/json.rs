@@ -310,7 +310,8 @@ fn events(report: &Report<'_>, detail: Detail) -> Vec<Json> {
                 ("neighbours", config.map(|c| rows::neighbour(c, *dev, *addr, *mac, NudState::None)))
             }
             StateDelta::Fdb { mac, port, .. } if !port.is_some() => ("fdb", Some(mac.to_string())),
-            StateDelta::Conntrack { .. } | StateDelta::Neighbour { .. } | StateDelta::Fdb { .. } => continue,
+            StateDelta::Remote { mac, remote: None, .. } => ("fdb", Some(mac.to_string())),
+            StateDelta::Conntrack { .. } | StateDelta::Neighbour { .. } | StateDelta::Fdb { .. } | StateDelta::Remote { .. } => continue,
         };
         let at = recording.steps.get((d.step as usize).min(recording.steps.len().saturating_sub(1))).map_or(report.run.end.now, |s| s.at);
         all.push((
@@ -346,11 +347,16 @@ fn tables(report: &Report<'_>) -> Json {
         put(&mut neigh, entries.iter().map(|n| rows::neighbour(&ns.config, n.dev, n.addr, n.mac, n.state)).collect());
         let bridges = ns.config.devices.iter().filter(|d| matches!(d.kind, DeviceKind::Bridge(_)));
         let learned = bridges.filter_map(|b| ns.fdb.get(&b.index).map(|f| (b.index, f)));
+        let remotes = ns.config.devices.iter().filter_map(|d| ns.vxlan.get(&d.index).map(|f| (d, f)));
+        let rows: Vec<String> = remotes.flat_map(|(d, f)| rows::remotes(&ns.config, d, f)).collect();
         put(
             &mut fdb,
-            learned
-                .flat_map(|(b, f)| f.sorted().into_iter().map(move |(m, e)| (b, m, e)))
-                .map(|(b, m, e)| rows::fdb(&ns.config, b, e.port, m, e.local))
+            rows.into_iter()
+                .chain(
+                    learned
+                        .flat_map(|(b, f)| f.sorted().into_iter().map(move |(m, e)| (b, m, e)))
+                        .map(|(b, m, e)| rows::fdb(&ns.config, b, e.port, m, e.local)),
+                )
                 .collect(),
         );
     }

@@ -4,7 +4,7 @@
 
 use crate::linux::netfilter::{Hook, NfFamily};
 use crate::packet::Protocol;
-use crate::trace::evidence::{NeighAction, TimerKind};
+use crate::trace::evidence::{NeighAction, TimerKind, Tunnel};
 use crate::trace::{DropReason, Evidence};
 
 macro_rules! kinds {
@@ -59,6 +59,10 @@ kinds! {
     NatRewrite "nat-rewrite" 'n' ["entry", "manip", "original", "reply"] "a packet was rewritten from its flow's translation",
     FdbLearn "fdb-learn" 'b' ["mac", "port", "new"] "a bridge learned, or saw again, a hardware address",
     FdbLookup "fdb-lookup" 'b' ["mac", "action", "port", "row", "made_by", "lost"] "a bridge looked for the port of a hardware address",
+    RemoteLookup "remote-lookup" 'b' ["mac", "found", "remote", "endpoints", "row"] "a tunnel device looked for the endpoint behind which a hardware address is",
+    RemoteLearn "remote-learn" 'b' ["mac", "remote", "new"] "a tunnel device learned, or saw again, behind which endpoint a hardware address is",
+    Encap "encap" 'e' ["tunnel", "id", "src", "dst", "sport", "dport"] "the packet was put into another one",
+    Decap "decap" 'e' ["tunnel", "id", "src", "device"] "the packet was taken out of another one",
     TtlDecrement "ttl-decrement" 'r' ["from", "to"] "the time to live was lowered",
     Fragment "fragment" 'r' ["mtu", "parts"] "the packet was cut",
     Defrag "defrag" 'r' ["offset", "parts"] "a fragment waits for the others of its packet, or was the last of them",
@@ -90,6 +94,10 @@ impl Kind {
             Evidence::NatRewrite { .. } => Kind::NatRewrite,
             Evidence::FdbLearn { .. } => Kind::FdbLearn,
             Evidence::FdbLookup { .. } => Kind::FdbLookup,
+            Evidence::RemoteLookup { .. } => Kind::RemoteLookup,
+            Evidence::RemoteLearn { .. } => Kind::RemoteLearn,
+            Evidence::Encap { .. } => Kind::Encap,
+            Evidence::Decap { .. } => Kind::Decap,
             Evidence::TtlDecrement { .. } => Kind::TtlDecrement,
             Evidence::Fragment { .. } => Kind::Fragment,
             Evidence::Defrag { .. } => Kind::Defrag,
@@ -121,6 +129,7 @@ pub fn layer(evidence: &Evidence) -> &'static str {
         Evidence::ConntrackLookup { .. } | Evidence::ConntrackConfirm { .. } => "conntrack",
         Evidence::NatBind { .. } | Evidence::NatRewrite { .. } => "nat",
         Evidence::FdbLearn { .. } | Evidence::FdbLookup { .. } => "bridge",
+        Evidence::RemoteLookup { .. } | Evidence::RemoteLearn { .. } | Evidence::Encap { .. } | Evidence::Decap { .. } => "tunnel",
         Evidence::TtlDecrement { .. } | Evidence::Fragment { .. } | Evidence::Defrag { .. } => "ip",
         Evidence::IcmpError { .. } => "icmp",
         Evidence::ArpInput { .. } => "arp",
@@ -156,6 +165,7 @@ fn drop_layer(reason: DropReason) -> &'static str {
         R::NeighCreateFail | R::NeighFailed | R::NeighQueueFull | R::NeighDead => "neighbour",
         R::ArpNotForUs => "arp",
         R::BridgeIngressStpState | R::NoTxTarget => "bridge",
+        R::MacInvalidSource | R::LocalMac | R::VxlanInvalidHdr | R::VxlanVniNotFound | R::VxlanEntryExists | R::IpTunnelEcn => "tunnel",
         R::CtClash | R::CtTableFull => "conntrack",
     }
 }
@@ -197,6 +207,21 @@ pub fn kernel(evidence: &Evidence, protocol: Option<Protocol>) -> &'static str {
         Evidence::NatRewrite { .. } => "nf_nat_manip_pkt",
         Evidence::FdbLearn { .. } => "br_fdb_update",
         Evidence::FdbLookup { .. } => "br_fdb_find_rcu",
+        Evidence::RemoteLookup { .. } => "vxlan_find_mac_tx",
+        Evidence::RemoteLearn { .. } => "vxlan_snoop",
+        Evidence::Encap { tunnel, .. } => match tunnel {
+            Tunnel::Vxlan => "vxlan_xmit_one",
+            Tunnel::Ipip => "ip_tunnel_xmit",
+            Tunnel::Gre => "ipgre_xmit",
+            Tunnel::Gretap => "gre_tap_xmit",
+            Tunnel::Wireguard => "wg_packet_encrypt_worker",
+        },
+        Evidence::Decap { tunnel, .. } => match tunnel {
+            Tunnel::Vxlan => "vxlan_rcv",
+            Tunnel::Ipip => "ipip_rcv",
+            Tunnel::Gre | Tunnel::Gretap => "gre_rcv",
+            Tunnel::Wireguard => "wg_packet_decrypt_worker",
+        },
         Evidence::TtlDecrement { .. } => "ip_decrease_ttl",
         Evidence::Fragment { .. } => "ip_do_fragment",
         Evidence::Defrag { .. } => "ip_defrag",

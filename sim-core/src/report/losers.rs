@@ -116,6 +116,10 @@ impl Report<'_> {
             | Evidence::NatBind { .. }
             | Evidence::NatRewrite { .. }
             | Evidence::FdbLearn { .. }
+            | Evidence::RemoteLookup { .. }
+            | Evidence::RemoteLearn { .. }
+            | Evidence::Encap { .. }
+            | Evidence::Decap { .. }
             | Evidence::TtlDecrement { .. }
             | Evidence::Fragment { .. }
             | Evidence::Defrag { .. }

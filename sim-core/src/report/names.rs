@@ -5,7 +5,7 @@ use crate::linux::conntrack::{CtInfo, CtView};
 use crate::linux::skb::PktType;
 use crate::linux::socket::tcp::TcpState;
 use crate::packet::{ArpOp, Body, Frame, Net};
-use crate::trace::evidence::{CtCode, NeighAction, TimerKind, Verdict};
+use crate::trace::evidence::{CtCode, NeighAction, RemoteHit, TimerKind, Tunnel, Verdict};
 
 /// The word for whom a frame is.
 pub fn pkttype(p: PktType) -> &'static str {
@@ -124,6 +124,26 @@ pub fn action_name(a: NeighAction) -> &'static str {
         NeighAction::Sent => "sent",
         NeighAction::Queued => "queued",
         NeighAction::Dropped => "dropped",
+    }
+}
+
+/// The name of a tunnel, as `ip link` knows it.
+pub fn tunnel(t: Tunnel) -> &'static str {
+    match t {
+        Tunnel::Vxlan => "vxlan",
+        Tunnel::Ipip => "ipip",
+        Tunnel::Gre => "gre",
+        Tunnel::Gretap => "gretap",
+        Tunnel::Wireguard => "wireguard",
+    }
+}
+
+/// What a table of endpoints said.
+pub fn remote_hit(hit: RemoteHit) -> &'static str {
+    match hit {
+        RemoteHit::Entry => "entry",
+        RemoteHit::Default => "default",
+        RemoteHit::Miss => "miss",
     }
 }
 

@@ -53,6 +53,8 @@ pub fn table_title(v: &StepView<'_>) -> String {
         Kind::RouteLookup => format!("routes of {}", v.netns),
         Kind::NeighbourLookup | Kind::NeighbourUpdate | Kind::ArpInput => format!("neighbours of {}", v.netns),
         Kind::FdbLearn | Kind::FdbLookup => format!("forwarding database of {} on {}", v.dev, v.netns),
+        Kind::RemoteLookup | Kind::RemoteLearn => format!("tunnel endpoints of {} on {}", v.dev, v.netns),
+        Kind::Encap | Kind::Decap => format!("tunnels of {}", v.netns),
         Kind::Rule => format!("iptables -t {} on {}, chain {}", told("table"), v.netns, told("chain")),
         Kind::Hook => format!("{} {} on {}", told("family"), told("hook"), v.netns),
         Kind::StatefulMatch => format!("rules of {}", v.netns),
@@ -111,7 +113,7 @@ fn winner(v: &StepView<'_>, doc: &mut Doc) {
         _ => String::new(),
     };
     let mark = match v.kind {
-        Kind::FdbLearn | Kind::NeighbourUpdate | Kind::ConntrackConfirm => Mark::Learned,
+        Kind::FdbLearn | Kind::RemoteLearn | Kind::NeighbourUpdate | Kind::ConntrackConfirm => Mark::Learned,
         _ => Mark::Won,
     };
     let verdict = v.verdict.as_ref().map(|w| Line::of(Role::Good, w)).unwrap_or_default();

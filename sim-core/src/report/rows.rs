@@ -88,6 +88,14 @@ pub fn fdb(config: &Config, bridge: IfIndex, port: IfIndex, mac: Mac, local: boo
     format!("{mac} dev {port} master {bridge}{}", if local { " permanent" } else { "" })
 }
 
+/// The rows of a tunnel device's forwarding database, as `bridge fdb show` prints them.
+pub fn remotes(config: &Config, device: &crate::linux::device::Device, fdb: &crate::linux::vxlan_fdb::VxlanFdb) -> Vec<String> {
+    let rows = fdb.sorted().into_iter().flat_map(|(mac, e)| {
+        e.remotes.iter().map(move |r| format!("{mac} dev {} {}", device.name, shell::bridge::remote::row(config, device, r, e.state)))
+    });
+    rows.collect()
+}
+
 /// A rule as `iptables -S` prints it.
 pub fn rule(_config: &Config, _table: &Table, chain: &Chain, rule: &Rule) -> String {
     let mut out = format!("-A {}", chain.name);

@@ -10,7 +10,7 @@ use crate::linux::netfilter::{Hook, NfFamily, TableKind};
 use crate::linux::socket::tcp::TcpState;
 use crate::linux::{Errno, FlowId, IfIndex, NetnsId, PacketId, PktType, RowId, SocketId, Time, VersionId};
 use crate::packet::{Body, Bytes, Ethernet, Frame, Ipv4Addr, Ipv4Header, Ipv4Packet, Mac, Net, Udp};
-use crate::trace::evidence::{Addr32, CtCode, FdbVerdict, NeighAction, RuleAt, TimerKind, Verdict};
+use crate::trace::evidence::{Addr32, CtCode, FdbVerdict, NeighAction, RemoteHit, RuleAt, TimerKind, Tunnel, Verdict};
 use crate::trace::{Change, DropReason, Evidence, Recording, Step, StepId, Tracer};
 
 /// One of each kind.
@@ -44,6 +44,10 @@ fn samples() -> Vec<Evidence> {
         Evidence::NatRewrite { id, source: true },
         Evidence::FdbLearn { mac, port: 1, new: true },
         Evidence::FdbLookup { mac, verdict: FdbVerdict::Flood },
+        Evidence::RemoteLookup { mac, hit: RemoteHit::Default, remote: addr, count: 2 },
+        Evidence::RemoteLearn { mac, remote: addr, new: true },
+        Evidence::Encap { tunnel: Tunnel::Vxlan, id: 42, src: addr, dst: addr, sport: 40_000, dport: 8472 },
+        Evidence::Decap { tunnel: Tunnel::Vxlan, id: 42, src: addr, device: 1 },
         Evidence::TtlDecrement { from: 64, to: 63 },
         Evidence::Fragment { mtu: 1400, parts: 2 },
         Evidence::Defrag { offset: 0, parts: 2 },

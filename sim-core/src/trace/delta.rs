@@ -28,6 +28,15 @@ pub enum StateDelta {
         /// The port.
         port: IfIndex,
     },
+    /// An entry of a tunnel device's forwarding database as it is now; no endpoint if it is gone.
+    Remote {
+        /// The device.
+        dev: IfIndex,
+        /// The address.
+        mac: Mac,
+        /// The endpoint.
+        remote: Option<Ipv4Addr>,
+    },
     /// A conntrack entry as `conntrack -L` would print it now (without the timeout); empty if it is gone.
     Conntrack {
         /// The entry.

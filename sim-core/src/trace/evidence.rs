@@ -113,6 +113,32 @@ pub enum NeighAction {
     Dropped,
 }
 
+/// A way to put a packet into another one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Tunnel {
+    /// Ethernet frames in UDP.
+    Vxlan,
+    /// IP in IP.
+    Ipip,
+    /// IP in GRE.
+    Gre,
+    /// Ethernet frames in GRE.
+    Gretap,
+    /// IP in the messages of WireGuard.
+    Wireguard,
+}
+
+/// What a tunnel device's table of endpoints says of a hardware address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum RemoteHit {
+    /// It has an entry.
+    Entry,
+    /// It has none; the entry of all zeros serves.
+    Default,
+    /// Neither is there.
+    Miss,
+}
+
 /// What a step decided.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Evidence {
@@ -293,6 +319,52 @@ pub enum Evidence {
         mac: Mac,
         /// Where the frame goes.
         verdict: FdbVerdict,
+    },
+    /// A tunnel device looked for the endpoints behind which a hardware address is.
+    RemoteLookup {
+        /// The address.
+        mac: Mac,
+        /// What was found.
+        hit: RemoteHit,
+        /// The first endpoint; 0 if there is none.
+        remote: Addr32,
+        /// How many endpoints get the frame.
+        count: u16,
+    },
+    /// A tunnel device learned, or saw again, behind which endpoint a hardware address is.
+    RemoteLearn {
+        /// The address.
+        mac: Mac,
+        /// The endpoint.
+        remote: Addr32,
+        /// Whether it is new, or moved from another endpoint.
+        new: bool,
+    },
+    /// A packet was put into another one.
+    Encap {
+        /// How.
+        tunnel: Tunnel,
+        /// VNI, key, or index of the peer.
+        id: u32,
+        /// Outer source.
+        src: Addr32,
+        /// Outer destination.
+        dst: Addr32,
+        /// Outer source port, where there is one.
+        sport: u16,
+        /// Outer destination port, where there is one.
+        dport: u16,
+    },
+    /// A packet was taken out of another one.
+    Decap {
+        /// How.
+        tunnel: Tunnel,
+        /// VNI, key, or index of the peer.
+        id: u32,
+        /// Outer source.
+        src: Addr32,
+        /// The device that takes it.
+        device: u16,
     },
     /// The time to live was lowered.
     TtlDecrement {

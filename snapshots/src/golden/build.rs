@@ -161,7 +161,7 @@ pub fn build(golden: &Golden) -> Result<Built, BuildError> {
             b.engine.world.ns(b.ns(name)?).map(|n| n.config.devices.iter().map(|d| d.name.to_string()).collect()).unwrap_or_default();
         for dev in devices.iter().filter(|d| *d != "lo") {
             let delay = ns.arp_probe_delay.unwrap_or(600);
-            b.run(name, &format!("sysctl -w net.ipv4.neigh.{dev}.delay_first_probe_time={delay}"))?;
+            b.run(name, &format!("sysctl -w net/ipv4/neigh/{dev}/delay_first_probe_time={delay}"))?;
         }
     }
     for s in &golden.serve {

@@ -260,6 +260,7 @@ fn kind_words(device: &Device) -> &'static str {
         DeviceKind::Vlan(_) => "a VLAN of the device below",
         DeviceKind::Macvlan(_) => "macvlan, a further hardware address of the device below",
         DeviceKind::Ipvlan(_) => "ipvlan, further IP addresses of the device below",
+        DeviceKind::Vxlan(_) => "VXLAN: Ethernet frames in UDP packets",
     }
 }
 

@@ -43,7 +43,12 @@ impl NewDevice {
 pub fn mtu_range(kind: &DeviceKind) -> (u32, u32) {
     match kind {
         DeviceKind::Loopback | DeviceKind::Dummy => (0, i32::MAX as u32),
-        DeviceKind::Veth | DeviceKind::Bridge(_) | DeviceKind::Physical | DeviceKind::Macvlan(_) | DeviceKind::Ipvlan(_) => (68, 65_535),
+        DeviceKind::Veth
+        | DeviceKind::Bridge(_)
+        | DeviceKind::Physical
+        | DeviceKind::Macvlan(_)
+        | DeviceKind::Ipvlan(_)
+        | DeviceKind::Vxlan(_) => (68, 65_535),
         DeviceKind::Vlan(_) => (0, 65_535),
     }
 }
@@ -174,7 +179,11 @@ pub fn take_device(ns: &mut Netns, index: IfIndex, at: Time) -> (Option<Device>,
     addr::forget_all(ns, index, at);
     route::device_gone(ns, index, route::Down::Unregister);
     forget_neighbours(ns, index, true, &mut requests);
+    for above in super::vxlan::above(&ns.config, index) {
+        requests.extend(take_device(ns, above, at).1);
+    }
     ns.fdb.remove(&index);
+    ns.vxlan.remove(&index);
     let device = ns.config_mut().devices.remove(index);
     (device, requests)
 }
@@ -223,6 +232,12 @@ pub(super) fn forget_neighbours(ns: &mut Netns, index: IfIndex, permanent_too: b
 pub(super) fn switch(ns: &mut Netns, index: IfIndex, up: bool, at: Time, requests: &mut Requests) {
     let Some(d) = ns.config.devices.get(index).filter(|d| d.up != up) else { return };
     let (attach, kind_is_loopback) = (d.attach, d.kind == DeviceKind::Loopback);
+    if let DeviceKind::Vxlan(v) = &d.kind {
+        ns.sockets.set_encap(v.dst_port, up);
+        if !up && let Some(fdb) = ns.vxlan.get_mut(&index) {
+            fdb.forget_learned();
+        }
+    }
     if let Some(d) = ns.config_mut().devices.get_mut(index) {
         d.up = up;
     }

@@ -27,6 +27,7 @@ fn bridge_of(ns: &Netns, index: IfIndex, master: bool) -> Result<IfIndex, OpErro
 
 pub(super) fn apply(ns: &mut Netns, op: &FdbOp, at: Time, source: Source) -> Result<(), OpError> {
     match op {
+        FdbOp::Remote(o) => super::vxlan::fdb(ns, o, at, source),
         FdbOp::Set { dev, mac, kind, replace, master } => {
             let index = find(ns, dev)?;
             let bridge = bridge_of(ns, index, *master)?;

@@ -3,7 +3,7 @@
 //! Models: net/core/rtnetlink.c rtnl_newlink, do_setlink, rtnl_dellink; net/bridge/br_netlink.c br_setport.
 
 use super::device::{self, NewDevice, add_device, check_mac, check_mtu, check_name, check_new, forget_neighbours, notify, switch};
-use super::{OpError, Request, Requests, addr, bridge, find, stacked, take_device};
+use super::{OpError, Request, Requests, addr, bridge, find, stacked, take_device, vxlan};
 use crate::linux::device::{Attach, BridgeConfig, DeviceKind, IfFlags};
 use crate::linux::errno::Errno;
 use crate::linux::id::{IfIndex, Source};
@@ -59,6 +59,7 @@ fn add(ns: &mut Netns, new: &NewLink, source: Source, requests: &mut Requests) -
             stacked::add(ns, device(DeviceKind::Macvlan(Box::new(config.clone()))), link, source, requests)?;
         }
         LinkKind::Ipvlan { link, config } => stacked::add(ns, device(DeviceKind::Ipvlan(*config)), link, source, requests)?,
+        LinkKind::Vxlan(set) => vxlan::add(ns, new, set, source)?,
         LinkKind::Bridge(set) => {
             check_bridge(set)?;
             let mut config = BridgeConfig::default();
@@ -105,6 +106,9 @@ fn set(ns: &mut Netns, index: IfIndex, set: &LinkSet, at: Time, source: Source, 
         if ns.config.devices.get(index).is_some_and(|d| matches!(d.kind, DeviceKind::Loopback | DeviceKind::Bridge(_))) {
             return Err(OpError::ext(Errno::EINVAL, "The interface netns is immutable"));
         }
+        if ns.config.devices.get(index).is_some_and(|d| matches!(d.kind, DeviceKind::Vxlan(_))) {
+            return Err(OpError::not_simulated("a VXLAN device in another namespace than its underlay"));
+        }
         let rest = LinkSet { netns: None, ..set.clone() };
         requests.push(Request::MoveDevice { dev: index, netns: netns.clone(), rest });
         return Ok(());
@@ -123,6 +127,9 @@ fn set(ns: &mut Netns, index: IfIndex, set: &LinkSet, at: Time, source: Source, 
             Some(config) => configure(config, &set.bridge),
             None => return Err(OpError::errno(Errno::EOPNOTSUPP)),
         }
+    }
+    if let Some(set) = &set.vxlan {
+        vxlan::change(ns, index, set, source)?;
     }
     if set.hairpin.is_some() || set.isolated.is_some() || set.learning.is_some() || set.flood.is_some() {
         if !ns.config.devices.get(index).is_some_and(|d| d.master.is_some()) {
@@ -149,6 +156,7 @@ fn set(ns: &mut Netns, index: IfIndex, set: &LinkSet, at: Time, source: Source, 
                 let vlan = matches!(d.kind, DeviceKind::Vlan(_));
                 return Err(OpError::errno(if vlan { Errno::ERANGE } else { Errno::EINVAL }));
             }
+            vxlan::check_mtu(&ns.config, index, mtu)?;
         }
         if let Some(b) = bridge::config_mut(ns, index) {
             b.mtu_set = true;
@@ -173,6 +181,9 @@ fn set(ns: &mut Netns, index: IfIndex, set: &LinkSet, at: Time, source: Source, 
     if let Some(up) = set.up {
         if up {
             stacked::check_open(ns, index)?;
+            if ns.config.devices.get(index).is_some_and(|d| !d.up) {
+                vxlan::check_up(ns, index)?;
+            }
         }
         switch(ns, index, up, at, requests);
     }

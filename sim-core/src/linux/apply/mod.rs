@@ -23,6 +23,7 @@ pub mod stacked;
 pub mod sysctl;
 #[cfg(test)]
 mod tests;
+pub mod vxlan;
 
 pub use device::{NewDevice, add_device, loopback, put_device, set_carrier, take_device};
 

@@ -9,6 +9,7 @@ pub mod ipvlan;
 pub mod macvlan;
 pub mod stack;
 pub mod vlan;
+pub mod vxlan;
 
 pub use addr::{IfAddr, Scope};
 pub use bridge::{BridgeConfig, BridgePort};
@@ -16,6 +17,7 @@ pub use ipvlan::{IpvlanConfig, IpvlanFlag, IpvlanMode};
 pub use macvlan::{MacvlanConfig, MacvlanMode};
 pub use stack::{IfFlags, LowerSeen, Stack, Upper, UpperKind};
 pub use vlan::VlanConfig;
+pub use vxlan::VxlanConfig;
 
 use super::id::{IfIndex, NetnsId, Source};
 use super::sysctl::{DevConf, NeighParams};
@@ -41,6 +43,8 @@ pub enum DeviceKind {
     Macvlan(Box<MacvlanConfig>),
     /// Further IP addresses on the device below, with its hardware address.
     Ipvlan(IpvlanConfig),
+    /// Ethernet frames through UDP to other hosts.
+    Vxlan(Box<VxlanConfig>),
 }
 
 impl DeviceKind {
@@ -54,6 +58,7 @@ impl DeviceKind {
             DeviceKind::Vlan(_) => "vlan",
             DeviceKind::Macvlan(_) => "macvlan",
             DeviceKind::Ipvlan(_) => "ipvlan",
+            DeviceKind::Vxlan(_) => "vxlan",
         }
     }
 

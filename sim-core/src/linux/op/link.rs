@@ -2,6 +2,7 @@
 //!
 //! Models: iproute2 ip/iplink.c iplink_parse, ip/iplink_bridge.c, ip/link_veth.c, bridge/link.c brlink_modify.
 
+use super::vxlan::VxlanSet;
 use crate::linux::device::{IpvlanConfig, MacvlanConfig, MacvlanMode, VlanConfig};
 use crate::packet::Mac;
 use std::sync::Arc;
@@ -45,6 +46,8 @@ pub enum LinkKind {
         /// Its settings.
         config: IpvlanConfig,
     },
+    /// `type vxlan id N …`.
+    Vxlan(Box<VxlanSet>),
 }
 
 /// Settings of a bridge that are given.
@@ -100,6 +103,8 @@ pub struct LinkSet {
     pub macvlan_mode: Option<MacvlanMode>,
     /// `type bridge …`.
     pub bridge: BridgeSet,
+    /// `type vxlan …`.
+    pub vxlan: Option<Box<VxlanSet>>,
     /// `type bridge_slave hairpin on|off`, `bridge link set hairpin on|off`.
     pub hairpin: Option<bool>,
     /// `isolated on|off`.

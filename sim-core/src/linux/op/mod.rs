@@ -8,6 +8,7 @@ pub mod ipvs;
 pub mod link;
 pub mod neigh;
 pub mod route;
+pub mod vxlan;
 pub mod xtables;
 
 pub use addr::AddrOp;
@@ -15,6 +16,7 @@ pub use ipvs::IpvsOp;
 pub use link::{BridgeSet, LinkKind, LinkOp, LinkSet, NewLink};
 pub use neigh::{FdbOp, NeighOp};
 pub use route::{RouteBatch, RouteOp, RouteSpec, RouteVerb};
+pub use vxlan::{RemoteOp, RemoteVerb, VxlanSet};
 pub use xtables::{Restore, RestoreLine, RestoreTable, XtCommand, XtOp};
 
 use std::sync::Arc;

@@ -47,7 +47,7 @@ pub enum NeighVerb {
     Replace,
 }
 
-/// A change of a bridge's forwarding database.
+/// A change of the forwarding database of a bridge, or of a tunnel device.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum FdbOp {
     /// `bridge fdb add|replace|append MAC dev PORT [master] [static|dynamic|local|permanent]`.
@@ -72,6 +72,8 @@ pub enum FdbOp {
         /// `master`.
         master: bool,
     },
+    /// `bridge fdb … dst A self`: where a VXLAN device sends frames.
+    Remote(super::vxlan::RemoteOp),
 }
 
 /// How long an entry of the forwarding database lives, and where its frames go.

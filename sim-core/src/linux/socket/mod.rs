@@ -116,11 +116,20 @@ pub struct Sockets<A> {
     connected: HotMap<(SocketKind, Endpoint<A>, Endpoint<A>), SocketId>,
     /// ICMP sockets.
     icmp: Vec<SocketId>,
+    /// UDP ports whose sockets tunnel devices own (encap_rcv), once for each device that is up.
+    encap: Vec<u16>,
 }
 
 impl<A: Address> Default for Sockets<A> {
     fn default() -> Self {
-        Sockets { all: HotMap::default(), last: 0, bound: HotMap::default(), connected: HotMap::default(), icmp: Vec::new() }
+        Sockets {
+            all: HotMap::default(),
+            last: 0,
+            bound: HotMap::default(),
+            connected: HotMap::default(),
+            icmp: Vec::new(),
+            encap: Vec::new(),
+        }
     }
 }
 
@@ -179,6 +188,9 @@ impl<A: Address> Sockets<A> {
     /// Models: inet_csk_get_port, udp_lib_get_port: two sockets conflict on one port when their addresses are equal
     /// or one of them is the wildcard; a TCP connection that is not listening does not stand in the way (SO_REUSEADDR).
     pub fn conflict(&self, kind: SocketKind, local: Endpoint<A>, device: IfIndex) -> bool {
+        if kind == SocketKind::Udp && self.is_encap(local.port) {
+            return true;
+        }
         let Some(ids) = self.bound.get(&(kind, local.port)) else { return false };
         ids.iter().filter_map(|id| self.all.get(id)).any(|s| {
             let same_addr = s.local.addr == local.addr || s.local.addr.is_unspecified() || local.addr.is_unspecified();
@@ -186,6 +198,34 @@ impl<A: Address> Sockets<A> {
             let in_the_way = kind != SocketKind::Tcp || s.tcp.as_ref().is_none_or(|t| t.is_listening());
             same_addr && same_dev && in_the_way
         })
+    }
+
+    /// Whether a socket is bound to the port.
+    pub fn is_bound(&self, kind: SocketKind, port: u16) -> bool {
+        self.bound.get(&(kind, port)).is_some_and(|ids| !ids.is_empty())
+    }
+
+    /// Whether the socket of a UDP port is a tunnel device's.
+    #[inline]
+    pub fn is_encap(&self, port: u16) -> bool {
+        self.encap.contains(&port)
+    }
+
+    /// The UDP ports whose sockets are tunnel devices', each once, in order.
+    pub fn encap_ports(&self) -> Vec<u16> {
+        let mut ports = self.encap.clone();
+        ports.sort_unstable();
+        ports.dedup();
+        ports
+    }
+
+    /// A tunnel device opens its UDP port, or leaves it; several may share one.
+    pub fn set_encap(&mut self, port: u16, open: bool) {
+        if open {
+            self.encap.push(port);
+        } else if let Some(at) = self.encap.iter().position(|p| *p == port) {
+            self.encap.remove(at);
+        }
     }
 
     /// Whether a connection of these two ends exists.

@@ -5,11 +5,12 @@ use crate::linux::PacketId;
 use crate::linux::device::{Attach, DeviceKind};
 use crate::linux::skb::PktType;
 use crate::report::doc::{Line, Role};
-use crate::report::headers::lookup;
+use crate::report::value::find;
 use crate::report::view::{Report, StepView};
 
 fn mac(v: &StepView<'_>, field: &str) -> String {
-    lookup(&v.headers, field).map(|m| m.to_string()).unwrap_or_default()
+    // the link header that this device sees, not that of a frame in a tunnel
+    v.headers.first().and_then(|h| find(&h.fields, field)).map(|m| m.to_string()).unwrap_or_default()
 }
 
 pub(super) fn receive(report: &Report<'_>, v: &StepView<'_>, pkttype: PktType, copy_of: PacketId) -> Words {
@@ -18,7 +19,7 @@ pub(super) fn receive(report: &Report<'_>, v: &StepView<'_>, pkttype: PktType, c
     let device = config.and_then(|c| c.devices.get(v.step.dev));
     let master = config.zip(device).map(|(c, d)| c.devices.name(d.master).to_owned()).filter(|m| !m.is_empty());
     let mut what = Line::plain("in by ").and(Role::Device, v.dev);
-    let dst = mac(v, "eth.dst");
+    let dst = mac(v, "dst");
     let whom = match pkttype {
         PktType::Host => ", for this host".to_owned(),
         PktType::Broadcast => ", for everyone on the segment".to_owned(),
@@ -45,6 +46,7 @@ pub(super) fn transmit(report: &Report<'_>, v: &StepView<'_>) -> Words {
     match (&device.kind, device.attach) {
         (DeviceKind::Bridge(_), _) => what.push(Role::Plain, ": the bridge looks for the port"),
         (DeviceKind::Loopback, _) => what.push(Role::Plain, ", back into this host"),
+        (DeviceKind::Vxlan(_), _) => what.push(Role::Plain, ", which puts it into a UDP packet"),
         (DeviceKind::Dummy, _) => what.push(Role::Plain, ", which swallows it"),
         (_, Attach::Veth { netns, index }) => {
             what.push(Role::Plain, " to ");
@@ -66,7 +68,7 @@ pub(super) fn transmit(report: &Report<'_>, v: &StepView<'_>) -> Words {
         (_, Attach::Wire(_)) => what.push(Role::Plain, " onto the wire"),
         (_, Attach::None) => what.push(Role::Plain, ", which leads nowhere"),
     }
-    let (src, dst) = (mac(v, "eth.src"), mac(v, "eth.dst"));
+    let (src, dst) = (mac(v, "src"), mac(v, "dst"));
     if !matches!(device.kind, DeviceKind::Loopback) {
         what.push(Role::Muted, format!(" ({src} > {dst})"));
     }

@@ -11,6 +11,7 @@ pub mod outcome;
 pub mod packet;
 mod route;
 mod socket;
+mod tunnel;
 
 use super::doc::{Line, Role};
 use super::view::{Report, StepView};
@@ -67,6 +68,10 @@ pub fn of(report: &Report<'_>, v: &StepView<'_>) -> Words {
         Evidence::NatRewrite { source, .. } => netfilter::nat_rewrite(v, source),
         Evidence::FdbLearn { mac, new, .. } => bridge::learn(v, mac, new),
         Evidence::FdbLookup { mac, verdict } => bridge::lookup(report, v, mac, verdict),
+        Evidence::RemoteLookup { mac, hit, count, .. } => tunnel::lookup(v, mac, hit, count),
+        Evidence::RemoteLearn { mac, remote, new } => tunnel::learn(v, mac, remote.ipv4(), new),
+        Evidence::Encap { tunnel: t, id, src, dst, sport, dport } => tunnel::encap(t, id, (src.ipv4(), sport), (dst.ipv4(), dport)),
+        Evidence::Decap { tunnel: t, id, src, .. } => tunnel::decap(v, t, id, src.ipv4()),
         Evidence::TtlDecrement { from, to } => route::ttl(from, to),
         Evidence::Fragment { mtu, parts } => route::fragment(mtu, parts),
         Evidence::Defrag { offset, parts } => route::defrag(offset, parts),
@@ -99,7 +104,15 @@ fn drop(v: &StepView<'_>, reason: DropReason) -> Words {
         R::RecursionLimit => "The devices hand the frame to each other without end.".to_owned(),
         R::NeighQueueFull => "The oldest of those that wait makes room.".to_owned(),
         R::TcpReset => "The connection is over.".to_owned(),
-        R::NotSpecified
+        R::LocalMac => "Its own frame has come back to it.".to_owned(),
+        R::VxlanVniNotFound => {
+            "The packet reached the right port, but no device of that port has its network identifier (VNI), or it is down.".to_owned()
+        }
+        R::VxlanEntryExists => "A permanent entry is not moved by what is heard.".to_owned(),
+        R::MacInvalidSource
+        | R::VxlanInvalidHdr
+        | R::IpTunnelEcn
+        | R::NotSpecified
         | R::PktTooSmall
         | R::TcpCsum
         | R::UdpCsum

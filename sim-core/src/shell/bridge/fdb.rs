@@ -6,10 +6,11 @@
 use super::super::answer::Answer;
 use super::super::args::{Args, begins};
 use super::super::lex::quote;
-use super::super::{Command, Query, ShellError};
-use crate::linux::device::DeviceKind;
-use crate::linux::op::FdbOp;
+use super::super::{Command, OpIn, Query, ShellError};
+use crate::linux::device::{Device, DeviceKind};
 use crate::linux::op::neigh::FdbKind;
+use crate::linux::op::{FdbOp, RemoteOp, RemoteVerb};
+use crate::linux::vxlan_fdb::{EntryState, VxlanEntry};
 use crate::linux::{Netns, Op, Time};
 use crate::packet::Mac;
 use std::fmt::Write as _;
@@ -18,10 +19,14 @@ use std::sync::Arc;
 pub(super) fn parse(args: &mut Args<'_>) -> Result<Command, ShellError> {
     match args.next() {
         None => Ok(Command::query(Query::Fdb(Show::default()))),
-        Some(c) if begins(c, "add") => set(args, false),
-        Some(c) if begins(c, "append") || begins(c, "replace") => set(args, true),
+        Some(c) if begins(c, "add") => set(args, RemoteVerb::Add),
+        Some(c) if begins(c, "append") => set(args, RemoteVerb::Append),
+        Some(c) if begins(c, "replace") => set(args, RemoteVerb::Replace),
         Some(c) if begins(c, "delete") => {
             let w = words(args)?;
+            if w.remote.dst.is_some() {
+                return Ok(Command::op(Op::Fdb(FdbOp::Remote(RemoteOp { verb: RemoteVerb::Del, ..w.remote }))));
+            }
             Ok(Command::op(Op::Fdb(FdbOp::Del { dev: w.dev, mac: w.mac, master: w.master })))
         }
         Some(c) if begins(c, "get") || begins(c, "flush") => Err(args.unsupported()),
@@ -35,15 +40,22 @@ struct Words {
     mac: Mac,
     kind: FdbKind,
     master: bool,
+    own: bool,
+    remote: RemoteOp,
 }
 
 fn words(args: &mut Args<'_>) -> Result<Words, ShellError> {
     let (mut dev, mut mac, mut kind, mut master, mut own) = (None, None, FdbKind::Permanent, false, false);
+    let (mut dst, mut port, mut vni, mut via) = (None, None, None, None);
     while let Some(word) = args.next() {
         match word {
             "dev" => dev = Some(Arc::from(args.need()?)),
             "self" => own = true,
-            "dst" | "port" | "vni" | "via" | "src_vni" | "nhid" | "vlan" | "use" | "extern_learn" | "sticky" | "router" => {
+            "dst" => dst = Some(args.addr()?),
+            "port" => port = Some(args.number(65_535, "invalid port")? as u16),
+            "vni" => vni = Some(args.number(0x00ff_ffff, "invalid VNI")? as u32),
+            "via" => via = Some(args.need()?.into()),
+            "src_vni" | "nhid" | "vlan" | "use" | "extern_learn" | "sticky" | "router" => {
                 return Err(args.unsupported());
             }
             w if begins(w, "master") => master = true,
@@ -67,21 +79,31 @@ fn words(args: &mut Args<'_>) -> Result<Words, ShellError> {
     let (Some(dev), Some(mac)) = (dev, mac) else {
         return Err(args.end("Device and address are required arguments."));
     };
-    if own && master {
+    if own && master && dst.is_none() {
         return Err(args.not_simulated("`self` beside `master`"));
     }
-    Ok(Words { dev, mac, kind, master })
+    let remote = RemoteOp { verb: RemoteVerb::Add, dev: Arc::clone(&dev), mac, dst, port, vni, via, kind };
+    Ok(Words { dev, mac, kind, master, own, remote })
 }
 
-fn set(args: &mut Args<'_>, replace: bool) -> Result<Command, ShellError> {
+fn set(args: &mut Args<'_>, verb: RemoteVerb) -> Result<Command, ShellError> {
     let w = words(args)?;
-    Ok(Command::op(Op::Fdb(FdbOp::Set { dev: w.dev, mac: w.mac, kind: w.kind, replace, master: w.master })))
+    let mut ops = Vec::new();
+    if w.remote.dst.is_none() || w.master {
+        let replace = verb != RemoteVerb::Add;
+        ops.push(Op::Fdb(FdbOp::Set { dev: w.dev, mac: w.mac, kind: w.kind, replace, master: w.master }));
+    }
+    if w.remote.dst.is_some() && (w.own || !w.master) {
+        ops.push(Op::Fdb(FdbOp::Remote(RemoteOp { verb, ..w.remote })));
+    }
+    Ok(Command::Ops(ops.into_iter().map(|op| OpIn { netns: None, op }).collect()))
 }
 
 /// The command of a change.
 pub(in crate::shell) fn print(op: &FdbOp) -> String {
     let whose = |master: bool| if master { "master" } else { "self" };
     match op {
+        FdbOp::Remote(r) => super::remote::print(r),
         FdbOp::Set { dev, mac, kind, replace, master } => {
             let verb = if *replace { "replace" } else { "add" };
             let kind = match kind {
@@ -127,6 +149,32 @@ impl Show {
     }
 }
 
+/// The entries of a port, or of a bridge itself, in the table of the bridge.
+fn of_bridge(ns: &Netns, show: &Show, now: Time, d: &Device, out: &mut String) {
+    let bridge = if d.master.is_some() { d.master } else { d.index };
+    let Some(b) = ns.config.devices.get(bridge) else { return };
+    let DeviceKind::Bridge(config) = &b.kind else { return };
+    if show.br.as_deref().is_some_and(|n| *b.name != *n) {
+        return;
+    }
+    for (mac, e) in ns.fdb.get(&bridge).map(|f| f.sorted()).unwrap_or_default().into_iter().filter(|(_, e)| e.port == d.index) {
+        let aged = !e.fixed && now.since(e.updated) >= config.ageing_time;
+        if aged || (show.dynamic && e.local) {
+            continue;
+        }
+        let _ = write!(out, "{mac} ");
+        if show.dev.is_none() {
+            let _ = write!(out, "dev {} ", d.name);
+        }
+        let state = match (e.local, e.fixed) {
+            (true, _) => "permanent",
+            (false, true) => "static",
+            (false, false) => "",
+        };
+        let _ = writeln!(out, "master {} {state}", b.name);
+    }
+}
+
 /// Answers `bridge fdb show`. Entries that have aged by `now` are gone.
 pub(in crate::shell) fn answer(ns: &Netns, show: &Show, now: Time) -> Answer {
     let devices = &ns.config.devices;
@@ -138,27 +186,17 @@ pub(in crate::shell) fn answer(ns: &Netns, show: &Show, now: Time) -> Answer {
     }
     let mut out = String::new();
     for d in devices.iter().filter(|d| show.dev.as_deref().is_none_or(|n| *d.name == *n)) {
-        let bridge = if d.master.is_some() { d.master } else { d.index };
-        let Some(b) = devices.get(bridge) else { continue };
-        let DeviceKind::Bridge(config) = &b.kind else { continue };
-        if show.br.as_deref().is_some_and(|n| *b.name != *n) {
-            continue;
-        }
-        for (mac, e) in ns.fdb.get(&bridge).map(|f| f.sorted()).unwrap_or_default().into_iter().filter(|(_, e)| e.port == d.index) {
-            let aged = !e.fixed && now.since(e.updated) >= config.ageing_time;
-            if aged || (show.dynamic && e.local) {
-                continue;
+        of_bridge(ns, show, now, d, &mut out);
+        // the table of a tunnel device itself
+        let wanted = show.br.as_deref().is_none_or(|n| *devices.name(d.master) == *n);
+        if let (DeviceKind::Vxlan(v), true, Some(fdb)) = (&d.kind, wanted, ns.vxlan.get(&d.index)) {
+            let alive = |e: &VxlanEntry| !e.has_aged(now, v.ageing) && !(show.dynamic && e.state == EntryState::Permanent);
+            for (mac, e) in fdb.sorted().into_iter().filter(|(_, e)| alive(e)) {
+                for remote in &e.remotes {
+                    let dev = if show.dev.is_none() { format!("dev {} ", d.name) } else { String::new() };
+                    let _ = writeln!(out, "{mac} {dev}{}", super::remote::row(&ns.config, d, remote, e.state));
+                }
             }
-            let _ = write!(out, "{mac} ");
-            if show.dev.is_none() {
-                let _ = write!(out, "dev {} ", d.name);
-            }
-            let state = match (e.local, e.fixed) {
-                (true, _) => "permanent",
-                (false, true) => "static",
-                (false, false) => "",
-            };
-            let _ = writeln!(out, "master {} {state}", b.name);
         }
     }
     Answer::printed(out)

@@ -4,6 +4,7 @@
 
 pub mod fdb;
 pub mod link;
+pub mod remote;
 
 use super::args::{Args, begins};
 use super::{Command, ShellError, Spec};

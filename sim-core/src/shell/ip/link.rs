@@ -92,6 +92,7 @@ fn set(args: &mut Args<'_>) -> Result<Command, ShellError> {
             "type" => {
                 match args.need()? {
                     "bridge" => set.bridge = link_add::bridge(args)?,
+                    "vxlan" => set.vxlan = Some(Box::new(super::vxlan::parse(args, false)?)),
                     "bridge_slave" => slave(args, &mut set)?,
                     "macvlan" => {
                         while let Some(w) = args.next() {
@@ -225,7 +226,8 @@ pub(in crate::shell) fn print(op: &LinkOp) -> Vec<String> {
             let mut lines = vec![line];
             // Two kinds do not fit in one command; the second goes on about the device under its new name.
             let macvlan = set.macvlan_mode.map(|m| format!(" mode {}", m.name())).unwrap_or_default();
-            for (kind, words) in [("bridge", bridge), ("bridge_slave", slave), ("macvlan", macvlan)] {
+            let vxlan = set.vxlan.as_deref().map(super::vxlan::words).unwrap_or_default();
+            for (kind, words) in [("bridge", bridge), ("bridge_slave", slave), ("macvlan", macvlan), ("vxlan", vxlan)] {
                 match (words.is_empty(), lines.len(), lines.last_mut().filter(|l| !l.contains(" type "))) {
                     (true, ..) => {}
                     (false, _, Some(l)) => {
@@ -357,7 +359,7 @@ fn state(ns: &Netns, d: &Device) -> &'static str {
         return "DOWN";
     }
     let never_had_ports = matches!(&d.kind, DeviceKind::Bridge(b) if b.ports.is_empty() && d.carrier);
-    if matches!(d.kind, DeviceKind::Loopback | DeviceKind::Dummy) || never_had_ports {
+    if matches!(d.kind, DeviceKind::Loopback | DeviceKind::Dummy | DeviceKind::Vxlan(_)) || never_had_ports {
         return "UNKNOWN";
     }
     if d.carrier {
@@ -436,6 +438,9 @@ fn details(ns: &Netns, d: &Device, second: &mut String, sep: &str) {
         }
         _ if link_stacked::details(d).is_some() => {
             let _ = write!(second, "{sep}    {}", link_stacked::details(d).unwrap_or_default());
+        }
+        DeviceKind::Vxlan(v) => {
+            let _ = write!(second, "{sep}    {}", super::vxlan::details(&ns.config, v));
         }
         k if !k.name().is_empty() => {
             let _ = write!(second, "{sep}    {} ", k.name());

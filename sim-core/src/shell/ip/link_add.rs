@@ -7,6 +7,7 @@ use super::super::lex::quote;
 use super::super::{Command, OpIn, ShellError};
 use super::link::{self, bridge_words, mtu, netns_of};
 use super::link_stacked;
+use super::vxlan;
 use crate::linux::Op;
 use crate::linux::op::{BridgeSet, LinkKind, LinkOp, LinkSet, NewLink};
 use crate::packet::Mac;
@@ -119,7 +120,6 @@ const KINDS: &[&str] = &[
     "vrf",
     "vti",
     "vxcan",
-    "vxlan",
     "wireguard",
     "wwan",
     "xfrm",
@@ -145,6 +145,7 @@ pub(super) fn parse(args: &mut Args<'_>) -> Result<Command, ShellError> {
         "ipvlan" => LinkKind::Ipvlan { config: link_stacked::ipvlan(args)?, link: below(args)? },
         _ if s.link.is_some() => return Err(args.not_simulated("`link` for a device that does not stand on another")),
         "dummy" => LinkKind::Dummy,
+        "vxlan" => LinkKind::Vxlan(Box::new(vxlan::parse(args, true)?)),
         "bridge" => LinkKind::Bridge(bridge(args)?),
         "veth" => veth(args)?,
         k if KINDS.contains(&k) => return Err(args.not_simulated(format_args!("devices of type `{k}`"))),
@@ -249,6 +250,9 @@ pub(super) fn print(new: &NewLink) -> String {
         LinkKind::Vlan { config, .. } => line.push_str(&link_stacked::print_vlan(config)),
         LinkKind::Macvlan { config, .. } => line.push_str(&link_stacked::print_macvlan(config)),
         LinkKind::Ipvlan { config, .. } => line.push_str(&link_stacked::print_ipvlan(*config)),
+        LinkKind::Vxlan(set) => {
+            let _ = write!(line, " type vxlan{}", vxlan::words(set));
+        }
         LinkKind::Bridge(set) => {
             let _ = write!(line, " type bridge{}", bridge_words(set));
         }

@@ -11,6 +11,7 @@ pub mod netns;
 pub mod route;
 pub mod route_get;
 pub mod route_show;
+mod vxlan;
 
 use super::args::{Args, begins};
 use super::lex;
