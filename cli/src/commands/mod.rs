@@ -9,6 +9,7 @@ pub(crate) mod matrix;
 pub(crate) mod run;
 pub(crate) mod show;
 pub(crate) mod step;
+pub(crate) mod verify;
 
 use crate::args::Args;
 use crate::error::CliError;
@@ -46,6 +47,8 @@ commands! {
     Matrix matrix,
     /// Show a scenario's world with all defaults filled in
     Show show,
+    /// Build a scenario in the real kernel and hold its packets against the simulated ones (Linux, root)
+    Verify verify,
     /// Print completions for a shell
     Completions completions,
     /// Print the manual page

@@ -19,6 +19,18 @@ pub struct Difference {
     pub golden: String,
     /// What the simulator did.
     pub ours: String,
+    /// What is compared: `steps`, `hooks`, `outcome`, `conntrack`.
+    pub what: &'static str,
+    /// Of which namespace, and the how manieth row there, from 0, if it is about a row.
+    pub netns: Option<String>,
+    /// See `netns`.
+    pub index: Option<usize>,
+}
+
+impl Difference {
+    fn new(at: impl Into<String>, golden: impl Into<String>, ours: impl Into<String>) -> Self {
+        Difference { at: at.into(), golden: golden.into(), ours: ours.into(), what: "", netns: None, index: None }
+    }
 }
 
 impl std::fmt::Display for Difference {
@@ -131,11 +143,8 @@ fn outcomes(terms: &Terms, golden: &Observed, ours: &Observed, names: &mut Renam
             return Some(d);
         }
     }
-    (golden.outcome.len() != ours.outcome.len()).then(|| Difference {
-        at: "number of outcomes".to_owned(),
-        golden: golden.outcome.len().to_string(),
-        ours: ours.outcome.len().to_string(),
-    })
+    (golden.outcome.len() != ours.outcome.len())
+        .then(|| Difference::new("number of outcomes", golden.outcome.len().to_string(), ours.outcome.len().to_string()))
 }
 
 fn object(at: &str, g: &Map<String, Value>, o: &Map<String, Value>, ignore: &[&str], names: &mut Renaming) -> Option<Difference> {
@@ -148,11 +157,11 @@ fn object(at: &str, g: &Map<String, Value>, o: &Map<String, Value>, ignore: &[&s
         };
         if !same {
             let show = |v: Option<&Value>| v.map_or_else(|| "(no such key)".to_owned(), ToString::to_string);
-            return Some(Difference {
-                at: format!("{at}: `{k}`"),
-                golden: format!("{}   in {}", show(g.get(k)), Value::Object(g.clone())),
-                ours: format!("{}   in {}", show(o.get(k)), Value::Object(o.clone())),
-            });
+            return Some(Difference::new(
+                format!("{at}: `{k}`"),
+                format!("{}   in {}", show(g.get(k)), Value::Object(g.clone())),
+                format!("{}   in {}", show(o.get(k)), Value::Object(o.clone())),
+            ));
         }
     }
     None
@@ -169,7 +178,7 @@ fn by_namespace(rows: &[Map<String, Value>]) -> IndexMap<String, Vec<&Map<String
 
 fn rows(
     terms: &Terms,
-    what: &str,
+    what: &'static str,
     g: &[Map<String, Value>],
     o: &[Map<String, Value>],
     ignore: &[&str],
@@ -185,19 +194,16 @@ fn rows(
             let d = match (gr.get(i), or.get(i)) {
                 (Some(g), Some(o)) if what == "hooks" => hooks(&at, g, o, names),
                 (Some(g), Some(o)) => object(&at, g, o, ignore, names),
-                (Some(g), None) => Some(Difference {
-                    at,
-                    golden: Value::Object((*g).clone()).to_string(),
-                    ours: format!("nothing: {} {what} in all", or.len()),
-                }),
-                (None, Some(o)) => Some(Difference {
-                    at,
-                    golden: format!("nothing: {} {what} in all", gr.len()),
-                    ours: Value::Object((*o).clone()).to_string(),
-                }),
+                (Some(g), None) => {
+                    Some(Difference::new(at, Value::Object((*g).clone()).to_string(), format!("nothing: {} {what} in all", or.len())))
+                }
+                (None, Some(o)) => {
+                    Some(Difference::new(at, format!("nothing: {} {what} in all", gr.len()), Value::Object((*o).clone()).to_string()))
+                }
                 (None, None) => None,
             };
             if let Some(d) = d {
+                let d = Difference { what, netns: Some(ns.clone()), index: Some(i), ..d };
                 // the earliest difference in the golden's own order is the one to look at
                 let order =
                     gr.get(i).and_then(|r| r.get("n").or_else(|| r.get("step"))).and_then(Value::as_u64).unwrap_or(u64::MAX) as usize;
@@ -225,7 +231,7 @@ fn hooks(at: &str, g: &Map<String, Value>, o: &Map<String, Value>, names: &mut R
     }
     let names_of = |h: &[Value]| h.iter().map(name).collect::<Vec<_>>().join(" ");
     if gh.len() != oh.len() {
-        return Some(Difference { at: format!("{at}: hooks visited"), golden: names_of(&gh), ours: names_of(&oh) });
+        return Some(Difference::new(format!("{at}: hooks visited"), names_of(&gh), names_of(&oh)));
     }
     object(at, g, o, &["step", "hooks"], names)
 }
@@ -282,11 +288,11 @@ fn conntrack(terms: &Terms, golden: &Observed, ours: &Observed, names: &mut Rena
                 Some(i) => {
                     left.remove(i);
                 }
-                None => return Some(Difference { at: format!("conntrack of {ns}"), golden: line.clone(), ours: format!("{left:?}") }),
+                None => return Some(Difference::new(format!("conntrack of {ns}"), line.clone(), format!("{left:?}"))),
             }
         }
         if let Some(extra) = left.first() {
-            return Some(Difference { at: format!("conntrack of {ns}"), golden: "no such entry".to_owned(), ours: (*extra).clone() });
+            return Some(Difference::new(format!("conntrack of {ns}"), "no such entry", (*extra).clone()));
         }
     }
     None

@@ -3,7 +3,7 @@
 use super::words::{DeviceOf, Words};
 use indexmap::IndexMap;
 use serde_json::{Map, Value, json};
-use sim_core::engine::{FlowKind, FlowRecord, Run};
+use sim_core::engine::{FlowRecord, Run};
 use sim_core::linux::conntrack::{CtInfo, CtStatus, CtView};
 use sim_core::linux::netfilter::NfFamily;
 use sim_core::linux::{IfIndex, NetnsId, PacketId, PktType, Time, VersionId};
@@ -33,8 +33,8 @@ pub struct Observer<'a> {
     pub ports: &'a [u16],
     /// Whether whole seconds are told.
     pub timing: bool,
-    /// When each action began.
-    pub began: Vec<Time>,
+    /// When each action began; none if frames are not told by actions.
+    pub began: Option<Vec<Time>>,
 }
 
 impl DeviceOf for Observer<'_> {
@@ -96,11 +96,13 @@ impl Observer<'_> {
         if let Some(p) = pkttype {
             m.insert("pkttype".into(), json!(p));
         }
-        let action = self.began.iter().filter(|b| **b <= s.at).count().saturating_sub(1);
-        m.insert("a".into(), json!(action));
-        if self.timing {
-            let since = s.at.since(self.began.get(action).copied().unwrap_or_default());
-            m.insert("t".into(), json!((since.as_millis() + 500) / 1000));
+        if let Some(began) = &self.began {
+            let action = began.iter().filter(|b| **b <= s.at).count().saturating_sub(1);
+            m.insert("a".into(), json!(action));
+            if self.timing {
+                let since = s.at.since(began.get(action).copied().unwrap_or_default());
+                m.insert("t".into(), json!((since.as_millis() + 500) / 1000));
+            }
         }
         self.words().frame(&frame, &mut m);
         Some(m)
@@ -192,9 +194,11 @@ impl Observer<'_> {
                         && let Some(Value::Array(rules)) = g.hooks.last_mut().and_then(|h| h.get_mut("rules"))
                     {
                         rules.push(self.rule(n, s));
-                        // a packet that does not come out was last seen by its last rule
+                        // a packet that does not come out was last seen by its last rule; the policy of a chain that has rules
+                        // is told without conntrack, for the end of its rules was told before
                         if let (Some(h), Evidence::Rule { ct, .. }) =
                             (g.hooks.last_mut().filter(|h| h.get("after").is_some_and(Value::is_null)), s.evidence)
+                            && !self.is_policy_behind_rules(n, s)
                         {
                             match ct_text(ct.into()) {
                                 Some(text) => h.insert("ct".into(), json!(text)),
@@ -247,6 +251,13 @@ impl Observer<'_> {
                 m
             })
             .collect()
+    }
+
+    /// Whether the step is the policy of a chain that has rules.
+    fn is_policy_behind_rules(&self, n: usize, s: &Step) -> bool {
+        let Evidence::Rule { table, chain, at: RuleAt::Policy, .. } = s.evidence else { return false };
+        let config = self.run.recording.config(s.netns, sim_core::trace::StepId(n as u32));
+        config.and_then(|c| c.xt.table(table)).is_some_and(|t| t.rule(chain, 0).is_some())
     }
 
     fn rule(&self, n: usize, s: &Step) -> Value {
@@ -317,19 +328,9 @@ impl Observer<'_> {
         out.join(" ")
     }
 
-    /// `10.0.0.1:40001`, symbolic where it must be.
-    pub fn endpoint(&self, e: sim_core::packet::Endpoint<sim_core::packet::Ipv4Addr>) -> Value {
-        json!(format!("{}:{}", e.addr, self.port_text(e.port)))
-    }
-
-    /// Name of a namespace.
-    pub fn label(&self, id: NetnsId) -> Value {
-        json!(self.ns(id))
-    }
-
     /// What a client saw, in a golden's words.
     pub fn outcome(&self, f: &FlowRecord) -> Map<String, Value> {
-        super::outcome::of(self, f, matches!(f.spec.kind, FlowKind::Udp { .. }))
+        super::outcome::of(&self.words(), &|id| self.ns(id).to_owned(), f)
     }
 }
 

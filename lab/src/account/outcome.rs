@@ -1,13 +1,15 @@
 //! What a client saw, in a golden's words.
 
-use super::observe::Observer;
+use super::words::Words;
 use serde_json::{Map, Value, json};
 use sim_core::apps::outcome::Ending;
 use sim_core::engine::{FlowKind, FlowRecord};
+use sim_core::linux::NetnsId;
 
-/// The keys of one action's outcome.
-pub fn of(o: &Observer<'_>, f: &FlowRecord, udp: bool) -> Map<String, Value> {
+/// The keys of one action's outcome; `label` names namespaces.
+pub fn of(o: &Words<'_>, label: &dyn Fn(NetnsId) -> String, f: &FlowRecord) -> Map<String, Value> {
     let mut m = Map::new();
+    let udp = matches!(f.spec.kind, FlowKind::Udp { .. });
     let out = &f.outcome;
     let seconds = (f.ended.since(f.began).as_millis() + 500) / 1000;
     let failure = |m: &mut Map<String, Value>| {
@@ -50,7 +52,7 @@ pub fn of(o: &Observer<'_>, f: &FlowRecord, udp: bool) -> Map<String, Value> {
                 m.insert("client_saw".into(), json!([o.endpoint(own), o.endpoint(peer)]));
             }
             if let Some(s) = out.server {
-                m.insert("server".into(), o.label(s.netns));
+                m.insert("server".into(), json!(label(s.netns)));
                 m.insert("server_saw".into(), json!([o.endpoint(s.client), o.endpoint(s.local)]));
             }
             if !hold {
@@ -99,10 +101,17 @@ pub fn of(o: &Observer<'_>, f: &FlowRecord, udp: bool) -> Map<String, Value> {
         (FlowKind::Serve { .. }, _) => {
             m.insert("result".into(), json!(out.errno.map_or("?", |e| e.name())));
         }
-        (FlowKind::Close { .. } | FlowKind::Sleep(_) | FlowKind::Http { .. }, _) => {}
+        (FlowKind::Http { .. }, Ending::Status(status)) => {
+            m.insert("result".into(), json!(status));
+            m.insert("received".into(), json!(out.received));
+        }
+        (FlowKind::Http { .. }, _) => {
+            m.insert("result".into(), out.errno.map_or_else(|| json!(format!("{:?}", out.ending)), |e| json!(e.name())));
+        }
+        (FlowKind::Close { .. } | FlowKind::Sleep(_), _) => {}
     }
     if udp && let Some(s) = out.server {
-        m.insert("server".into(), o.label(s.netns));
+        m.insert("server".into(), json!(label(s.netns)));
         m.insert("server_saw".into(), json!([o.endpoint(s.client)]));
         m.insert("server_bytes".into(), json!(s.bytes));
     }

@@ -1,7 +1,9 @@
 //! The words for packets, the same for both kernels: one map a frame, one line a packet.
 
 use serde_json::{Map, Value, json};
-use sim_core::packet::{Arp, ArpOp, Body, Frame, Icmp, IcmpKind, Ipv4Packet, Mac, Net, Protocol, TcpFlags, Vxlan};
+use sim_core::packet::{
+    Arp, ArpOp, Body, Endpoint, Frame, Icmp, IcmpKind, Ipv4Addr, Ipv4Packet, Mac, Net, Protocol, TcpFlags, Vxlan,
+};
 use std::fmt;
 
 /// Who knows whose a hardware address is.
@@ -34,6 +36,11 @@ impl Words<'_> {
     /// A port: its number, or its symbol.
     pub fn port_text(&self, p: u16) -> String {
         if self.ports.contains(&p) { p.to_string() } else { format!("{}{p}", self.symbol) }
+    }
+
+    /// `10.0.0.1:40001`, symbolic where it must be.
+    pub fn endpoint(&self, e: Endpoint<Ipv4Addr>) -> Value {
+        json!(format!("{}:{}", e.addr, self.port_text(e.port)))
     }
 
     /// A hardware address: `bcast`, `zero`, a device, or as it is.
@@ -153,7 +160,7 @@ impl Words<'_> {
     }
 
     /// The quoted packet, read as a capture tool reads it: what is there of it.
-    fn quoted(&self, b: &[u8]) -> Option<Map<String, Value>> {
+    pub fn quoted(&self, b: &[u8]) -> Option<Map<String, Value>> {
         if b.len() < 20 {
             return None;
         }
@@ -299,4 +306,30 @@ fn icmp_type_name(t: u8, c: u8) -> String {
         _ => return format!("{t}/{c}"),
     }
     .to_owned()
+}
+
+/// One line about a packet that was told as a map, as [`Words::line`] writes it.
+pub fn line_of(m: &Map<String, Value>) -> String {
+    let text = |k: &str| match m.get(k) {
+        Some(Value::String(s)) => s.clone(),
+        Some(other) => other.to_string(),
+        None => String::new(),
+    };
+    let end = |addr: &str, port: &str| match m.contains_key(port) {
+        true => format!("{}:{}", text(addr), text(port)),
+        false => text(addr),
+    };
+    let mut s = format!("{}>{} {}", end("src", "sport"), end("dst", "dport"), text("proto"));
+    for k in ["tcp", "icmp"] {
+        if m.contains_key(k) {
+            s.push_str(&format!(" {}", text(k)));
+        }
+    }
+    let more = text("ipflags").contains("MF");
+    if m.contains_key("fragoff") || more {
+        let offset = m.get("fragoff").and_then(Value::as_u64).unwrap_or(0);
+        s.push_str(&format!(" frag@{offset}{}", if more { "+" } else { "" }));
+    }
+    s.push_str(&format!(" ttl {}", text("ttl")));
+    s
 }

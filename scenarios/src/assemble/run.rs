@@ -184,7 +184,10 @@ fn build_error(l: &Loaded, assembly: &Assembly, e: &BuildError) -> Box<Complaint
 }
 
 /// Flows and timeline of a scenario, in a settled world.
-fn agenda(l: &Loaded, settled: &Settled, flows: &[At<Flow>]) -> Result<Agenda, Box<Complaints>> {
+///
+/// # Errors
+/// When a name means nothing in the settled world, with its place.
+pub fn agenda(l: &Loaded, settled: &Settled, flows: &[At<Flow>]) -> Result<Agenda, Box<Complaints>> {
     let resolver = Resolver { scenario: l.world(), names: &l.names, assembly: &settled.assembly };
     let mut specs = Vec::new();
     for f in flows {

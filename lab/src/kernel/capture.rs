@@ -1,0 +1,217 @@
+//! Capture: every frame on every device of a namespace, and the rule trace of nftables, as they happen.
+//!
+//! One thread a namespace reads both at once. A frame is copied as soon as the kernel has queued it.
+
+use super::LabError;
+use super::netns::Namespace;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::socket::{
+    AddressFamily, ControlMessageOwned, LinkAddr, MsgFlags, NetlinkAddr, SockFlag, SockProtocol, SockType, bind, recv, recvmsg, setsockopt,
+    socket, sockopt,
+};
+use std::io::IoSliceMut;
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
+
+/// Group of nfnetlink that tells of rules (NFNLGRP_NFTRACE).
+const NFTRACE: u32 = 9;
+/// NFNL_SUBSYS_NFTABLES, NFT_MSG_TRACE.
+const TRACE_MESSAGE: u16 = 10 << 8 | 17;
+/// Memory for what was not read yet, in bytes.
+const ROOM: usize = 64 << 20;
+/// How long the reader waits before it looks whether it is over, in ms.
+const NAP: u16 = 50;
+
+/// A frame that was captured.
+#[derive(Clone, Debug)]
+pub struct Captured {
+    /// Nanoseconds since 1970, as the kernel stamped it.
+    pub at: u64,
+    /// The device, by index.
+    pub dev: u32,
+    /// `sll_pkttype`.
+    pub pkttype: u8,
+    /// `sll_hatype`: 1 Ethernet, 772 loopback, others without link header.
+    pub hatype: u16,
+    /// EtherType in the capture's address, for frames without link header.
+    pub protocol: u16,
+    /// The bytes.
+    pub bytes: Vec<u8>,
+}
+
+/// A message of the rule trace.
+#[derive(Clone, Debug)]
+pub struct TraceMessage {
+    /// How many changes of the ruleset there had been.
+    pub epoch: usize,
+    /// The family of the message.
+    pub family: u8,
+    /// Its attributes.
+    pub attributes: Vec<u8>,
+}
+
+/// What both readers have in common with whoever waits.
+#[derive(Debug, Default)]
+struct Shared {
+    frames: Mutex<Vec<Captured>>,
+    trace: Mutex<Vec<TraceMessage>>,
+    over: AtomicBool,
+    lost: AtomicBool,
+    epoch: AtomicUsize,
+}
+
+/// How much was captured so far, in all namespaces: what does not grow is quiet.
+pub type Count = Arc<AtomicU64>;
+
+/// A running capture.
+#[derive(Debug)]
+pub struct Capture {
+    shared: Arc<Shared>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Capture {
+    /// Begins to capture in a namespace.
+    ///
+    /// # Errors
+    /// When the kernel gives no socket.
+    pub fn begin(ns: &Namespace, count: &Count, with_trace: bool) -> Result<Self, LabError> {
+        let shared = Arc::new(Shared::default());
+        let opened = ns.inside(|| open(with_trace)).map_err(|e| LabError::NotAllowed(e.to_string()))?;
+        let (packets, netlink) = opened.map_err(|e| LabError::NotAllowed(format!("no capture: {e}")))?;
+        let (theirs, count) = (shared.clone(), count.clone());
+        let thread =
+            std::thread::Builder::new().name("capture".to_owned()).spawn(move || read(&packets, netlink.as_ref(), &theirs, &count));
+        let thread = Some(thread.map_err(|e| LabError::NotAllowed(e.to_string()))?);
+        Ok(Capture { shared, thread })
+    }
+
+    /// From now on the ruleset is another one.
+    pub fn next_epoch(&self) {
+        self.shared.epoch.fetch_add(1, Ordering::SeqCst);
+    }
+
+    /// Ends the capture: frames, trace, and whether something was lost.
+    pub fn end(mut self) -> (Vec<Captured>, Vec<TraceMessage>, bool) {
+        self.stop();
+        let frames = std::mem::take(&mut *lock(&self.shared.frames));
+        let trace = std::mem::take(&mut *lock(&self.shared.trace));
+        (frames, trace, self.shared.lost.load(Ordering::SeqCst))
+    }
+
+    fn stop(&mut self) {
+        self.shared.over.store(true, Ordering::SeqCst);
+        if let Some(t) = self.thread.take() {
+            // a reader that died has said so by what is missing
+            let _ = t.join();
+        }
+    }
+}
+
+impl Drop for Capture {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+fn lock<T>(m: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    m.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+}
+
+fn open(with_trace: bool) -> nix::Result<(OwnedFd, Option<OwnedFd>)> {
+    let packets = socket(AddressFamily::Packet, SockType::Raw, SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK, SockProtocol::EthAll)?;
+    setsockopt(&packets, sockopt::RcvBufForce, &ROOM)?;
+    setsockopt(&packets, sockopt::ReceiveTimestampns, &true)?;
+    let netlink = if with_trace {
+        let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;
+        let n = socket(AddressFamily::Netlink, SockType::Raw, flags, SockProtocol::NetlinkNetFilter)?;
+        setsockopt(&n, sockopt::RcvBufForce, &ROOM)?;
+        bind(n.as_raw_fd(), &NetlinkAddr::new(0, 1 << (NFTRACE - 1)))?;
+        Some(n)
+    } else {
+        None
+    };
+    Ok((packets, netlink))
+}
+
+fn read(packets: &OwnedFd, netlink: Option<&OwnedFd>, shared: &Shared, count: &AtomicU64) {
+    let mut buffer = vec![0u8; 1 << 17];
+    loop {
+        let over = shared.over.load(Ordering::SeqCst);
+        let mut fds: Vec<PollFd<'_>> =
+            [Some(packets), netlink].into_iter().flatten().map(|f| PollFd::new(f.as_fd(), PollFlags::POLLIN)).collect();
+        let ready = poll(&mut fds, PollTimeout::from(if over { 0 } else { NAP })).unwrap_or(0);
+        if ready == 0 && over {
+            return;
+        }
+        while let Some(frame) = frame(packets, &mut buffer, shared) {
+            count.fetch_add(1, Ordering::SeqCst);
+            lock(&shared.frames).push(frame);
+        }
+        if let Some(n) = netlink {
+            messages(n, &mut buffer, shared);
+        }
+    }
+}
+
+fn frame(fd: &OwnedFd, buffer: &mut [u8], shared: &Shared) -> Option<Captured> {
+    let mut space = nix::cmsg_space!(nix::sys::time::TimeSpec);
+    let mut iov = [IoSliceMut::new(buffer)];
+    let (n, at, addr) = match recvmsg::<LinkAddr>(fd.as_raw_fd(), &mut iov, Some(&mut space), MsgFlags::MSG_DONTWAIT) {
+        Ok(m) => {
+            let mut at = 0;
+            for c in m.cmsgs().into_iter().flatten() {
+                if let ControlMessageOwned::ScmTimestampns(t) = c {
+                    at = u64::try_from(t.tv_sec()).unwrap_or(0) * 1_000_000_000 + u64::try_from(t.tv_nsec()).unwrap_or(0);
+                }
+            }
+            (m.bytes, at, m.address?)
+        }
+        Err(nix::errno::Errno::ENOBUFS) => {
+            shared.lost.store(true, Ordering::SeqCst);
+            return None;
+        }
+        // ENETDOWN is told when a device goes down: not the end
+        Err(nix::errno::Errno::ENETDOWN) => return frame(fd, buffer, shared),
+        Err(_) => return None,
+    };
+    let bytes = buffer.get(..n)?.to_vec();
+    Some(Captured {
+        at,
+        dev: addr.ifindex() as u32,
+        pkttype: addr.pkttype(),
+        hatype: addr.hatype(),
+        protocol: u16::from_be(addr.protocol()),
+        bytes,
+    })
+}
+
+fn messages(fd: &OwnedFd, buffer: &mut [u8], shared: &Shared) {
+    loop {
+        let n = match recv(fd.as_raw_fd(), buffer, MsgFlags::MSG_DONTWAIT) {
+            Ok(0) => return,
+            Ok(n) => n,
+            Err(nix::errno::Errno::ENOBUFS) => {
+                shared.lost.store(true, Ordering::SeqCst);
+                continue;
+            }
+            Err(_) => return,
+        };
+        let epoch = shared.epoch.load(Ordering::SeqCst);
+        let mut rest = &buffer[..n];
+        while rest.len() >= 20 {
+            let len = u32::from_ne_bytes([rest[0], rest[1], rest[2], rest[3]]) as usize;
+            let kind = u16::from_ne_bytes([rest[4], rest[5]]);
+            if len < 20 || len > rest.len() {
+                break;
+            }
+            if kind == TRACE_MESSAGE {
+                let message = TraceMessage { epoch, family: rest[16], attributes: rest[20..len].to_vec() };
+                lock(&shared.trace).push(message);
+            }
+            rest = rest.get(len.next_multiple_of(4)..).unwrap_or(&[]);
+        }
+    }
+}

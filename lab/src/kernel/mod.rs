@@ -1,0 +1,59 @@
+//! The real kernel: a plan is built in network namespaces, its traffic runs, and what happened is told.
+//!
+//! ```text
+//!  Plan ──► Namespace × n ──► wires (veth pairs) ──► Ops as tools ──► servers ──► capture ──► traffic ──► Observed
+//! ```
+//!
+//! Everything happens inside namespaces that this process made and that have no names; they end with the process.
+
+pub mod build;
+pub mod capture;
+pub mod clock;
+pub mod drive;
+pub mod hooks;
+pub mod netns;
+pub mod probe;
+pub mod sockets;
+pub mod tell;
+pub mod tools;
+
+use crate::account::Observed;
+use crate::plan::Plan;
+
+/// Why the real kernel could not be asked.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum LabError {
+    /// This process may not.
+    #[error("{0}")]
+    NotAllowed(String),
+    /// The kernel or its tools here lack something.
+    #[error("{0}")]
+    Lacks(String),
+    /// A command was refused as unsafe.
+    #[error("{0}")]
+    Unsafe(String),
+    /// A command had another end than in the simulated world.
+    #[error("`{command}` on {place}: simulated: {simulated}; real kernel: {real}")]
+    Command {
+        /// The command.
+        command: String,
+        /// Where.
+        place: String,
+        /// What the simulated kernel said.
+        simulated: String,
+        /// What the real kernel said.
+        real: String,
+    },
+    /// The capture lost something, so nothing can be said.
+    #[error("the capture lost frames")]
+    Lost,
+}
+
+/// Builds a plan in the real kernel, runs its traffic, and tells what happened.
+///
+/// # Errors
+/// When the real kernel cannot be asked, or refuses a command that the simulated one takes.
+pub fn observe(plan: &Plan) -> Result<Observed, LabError> {
+    let built = build::build(plan)?;
+    drive::run(built, plan)
+}

@@ -1,0 +1,122 @@
+//! Verification: one plan, both kernels, and the first difference.
+
+use crate::account::compare::{self, Difference, Terms};
+use crate::account::{Observed, Observer};
+use crate::kernel::{self, LabError};
+use crate::plan::{Plan, Unfit};
+use scenarios::assemble::run::{self, Options, Settled};
+use scenarios::diag::Report;
+use scenarios::load::Loaded;
+use serde_json::{Map, Value};
+use sim_core::engine::{Engine, FlowKind};
+use sim_core::shell::exec::Shell;
+use sim_core::trace::Recording;
+
+/// What came of it.
+#[derive(Clone, Debug)]
+pub enum Verdict {
+    /// Both kernels did the same.
+    Equal(Box<Sides>),
+    /// They did not.
+    Different(Box<Difference>, Box<Sides>),
+    /// A command has another end in the real kernel.
+    Command(LabError),
+    /// It was not compared, and why.
+    Skipped(String),
+    /// The real kernel could not be asked.
+    Failed(LabError),
+}
+
+/// Both accounts.
+#[derive(Clone, Debug, Default)]
+pub struct Sides {
+    /// What the simulated kernel did.
+    pub simulated: Observed,
+    /// What the real kernel did.
+    pub real: Observed,
+    /// What the comparison must know.
+    pub terms: Terms,
+}
+
+/// How often a difference must show: a busy machine may delay a program, and a delay is no difference.
+const TRIES: usize = 3;
+
+/// Verifies a scenario.
+///
+/// # Errors
+/// When the scenario cannot be used.
+pub fn scenario(l: &Loaded, options: &Options) -> Result<Verdict, Box<Report>> {
+    let settled = run::settle(l, options)?;
+    let agenda = run::agenda(l, &settled, &l.scenario.flows)?;
+    Ok(match plan(&settled, &agenda) {
+        Ok(plan) => verify(&plan, settled),
+        Err(why) => Verdict::Skipped(why.to_string()),
+    })
+}
+
+/// The plan of a settled world.
+///
+/// # Errors
+/// When the two kernels could not do the same.
+pub fn plan(settled: &Settled, agenda: &sim_core::engine::Agenda) -> Result<Plan, Unfit> {
+    Plan::of(&settled.world, &settled.assembly.blueprint, agenda)
+}
+
+/// Runs the plan in both kernels, more than once if they differ.
+pub fn verify(plan: &Plan, settled: Settled) -> Verdict {
+    let simulated = simulate(plan, settled.world);
+    against(plan, &simulated)
+}
+
+/// Holds what the simulated kernel did against the real one.
+pub fn against(plan: &Plan, simulated: &Observed) -> Verdict {
+    let terms = terms(plan);
+    let mut found = None;
+    for _ in 0..TRIES {
+        let real = match kernel::observe(plan) {
+            Ok(real) => real,
+            Err(LabError::Lost) => continue,
+            Err(LabError::Lacks(why)) => return Verdict::Skipped(why),
+            Err(e @ LabError::Command { .. }) => return Verdict::Command(e),
+            Err(e) => return Verdict::Failed(e),
+        };
+        let sides = Sides { simulated: simulated.clone(), real, terms: terms.clone() };
+        match compare::compare(&terms, &sides.real, &sides.simulated) {
+            None => return Verdict::Equal(Box::new(sides)),
+            Some(d) => found = Some((d, sides)),
+        }
+    }
+    match found {
+        Some((d, sides)) => Verdict::Different(Box::new(d), Box::new(sides)),
+        None => Verdict::Failed(LabError::Lost),
+    }
+}
+
+/// What the simulated kernel does with the plan's traffic.
+pub fn simulate(plan: &Plan, world: sim_core::engine::World) -> Observed {
+    let run = Engine::new(world, Recording::default()).record(&plan.agenda, &mut Shell);
+    let observer = Observer { run: &run, ports: &plan.ports, timing: false, began: None };
+    let outcomes = run.flows.iter().map(|f| bare(observer.outcome(f), &f.spec.kind)).collect();
+    observer.observe(outcomes)
+}
+
+/// Of a command only its exit status is compared.
+pub(crate) fn bare(mut outcome: Map<String, Value>, kind: &FlowKind) -> Map<String, Value> {
+    if matches!(kind, FlowKind::Run { .. }) {
+        outcome.shift_remove("stdout");
+        outcome.shift_remove("stderr");
+        if let Some(rc) = outcome.get_mut("rc") {
+            *rc = Value::from(u8::from(rc != &Value::from(0)));
+        }
+    }
+    outcome
+}
+
+/// The terms of a plan.
+pub fn terms(plan: &Plan) -> Terms {
+    Terms {
+        netns: plan.places.iter().filter(|p| !p.hidden).map(|p| p.label.clone()).collect(),
+        actions: plan.agenda.flows.iter().map(|f| f.name.to_string()).collect(),
+        old_trace: false,
+    }
+}
