@@ -1,9 +1,7 @@
 //! The words for packets, the same for both kernels: one map a frame, one line a packet.
 
 use serde_json::{Map, Value, json};
-use sim_core::packet::{
-    Arp, ArpOp, Body, Endpoint, Frame, Icmp, IcmpKind, Ipv4Addr, Ipv4Packet, Mac, Net, Protocol, TcpFlags, Vxlan,
-};
+use sim_core::packet::{Arp, ArpOp, Body, Endpoint, Frame, Icmp, IcmpKind, Ipv4Addr, Ipv4Packet, Mac, Net, Protocol, TcpFlags, Vxlan};
 use std::fmt;
 
 /// Who knows whose a hardware address is.

@@ -73,20 +73,7 @@ fn bad(e: &impl ToString) -> LabError {
 /// # Errors
 /// When the kernel lacks something, or a command has another end than in the simulated world.
 pub fn build(plan: &Plan) -> Result<Built, LabError> {
-    let lacks = probe::lacks()?;
-    // what cannot be built is known before anything is
-    let nowhere = Nowhere(plan);
-    for s in &plan.steps {
-        if let Ok(list) = deeds(&s.op, s.netns, &nowhere) {
-            for d in &list {
-                if let Deed::Tool { words, .. } = d
-                    && let Some(what) = lacks.of(words)
-                {
-                    return Err(LabError::Lacks(format!("the kernel here has no {what}")));
-                }
-            }
-        }
-    }
+    can(plan)?;
     let mut places = Vec::new();
     for _ in &plan.places {
         let ns = Namespace::new()?;
@@ -113,6 +100,28 @@ pub fn build(plan: &Plan) -> Result<Built, LabError> {
         built.number(i)?;
     }
     Ok(built)
+}
+
+/// Whether the kernel here can build a plan: what it lacks is known before anything is built.
+///
+/// # Errors
+/// What it lacks.
+pub fn can(plan: &Plan) -> Result<(), LabError> {
+    let lacks = probe::lacks()?;
+    let nowhere = Nowhere(plan);
+    for s in &plan.steps {
+        for d in deeds(&s.op, s.netns, &nowhere).unwrap_or_default() {
+            let missing = match &d {
+                Deed::Tool { words, .. } => lacks.of(words),
+                // it stands for all namespaces in the machine's own
+                Deed::Sysctl { path, .. } => path.contains("/neigh/default/").then(|| format!("/proc/sys/{path} in a namespace")),
+            };
+            if let Some(what) = missing {
+                return Err(LabError::Lacks(format!("the kernel here has no {what}")));
+            }
+        }
+    }
+    Ok(())
 }
 
 /// A plan whose namespaces are not there yet.

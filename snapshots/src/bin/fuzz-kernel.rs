@@ -1,0 +1,125 @@
+//! `fuzz-kernel`: random networks, rules and traffic in both kernels; what they disagree about is made small and kept.
+#![allow(clippy::print_stdout, clippy::disallowed_methods, reason = "a command prints, and says how long it took")]
+
+use clap::Parser;
+use rayon::prelude::*;
+use snapshots::fuzz::coverage::Coverage;
+use snapshots::fuzz::run::{self, End};
+use snapshots::fuzz::{generate, shrink};
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Mutex;
+use std::time::Instant;
+
+/// Holds random cases of the simulated kernel against the real one.
+#[derive(Debug, Parser)]
+struct Arguments {
+    /// How many cases
+    #[arg(long, default_value_t = 200)]
+    cases: u64,
+    /// The first case's seed; the others follow
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// Cases at a time: they wait more than they work
+    #[arg(long, default_value_t = 8)]
+    jobs: usize,
+    /// Only cases with a feature that holds this text
+    #[arg(long)]
+    only: Option<String>,
+    /// Print the case of the first seed and run nothing
+    #[arg(long)]
+    print: bool,
+    /// Where cases are kept that the kernels disagree about
+    #[arg(long, default_value = "fuzz-found")]
+    save: PathBuf,
+    /// Do not make them smaller
+    #[arg(long)]
+    no_shrink: bool,
+}
+
+fn main() -> ExitCode {
+    let a = Arguments::parse();
+    if a.print {
+        println!("{}", generate(a.seed).text());
+        return ExitCode::SUCCESS;
+    }
+    let began = Instant::now();
+    let wanted = |c: &snapshots::fuzz::Case| a.only.as_ref().is_none_or(|o| c.features.iter().any(|f| f.contains(o.as_str())));
+    let mut left_out: std::collections::BTreeMap<String, usize> = std::collections::BTreeMap::new();
+    let mut cases = Vec::new();
+    for c in (a.seed..).map(generate) {
+        if cases.len() as u64 >= a.cases {
+            break;
+        }
+        if !wanted(&c) {
+            continue;
+        }
+        match run::fits(&c) {
+            Ok(()) => cases.push(c),
+            Err(why) => *left_out.entry(why).or_insert(0) += 1,
+        }
+    }
+    for (why, n) in &left_out {
+        println!("left out {n} of the seeds: {why}");
+    }
+    let Ok(pool) = rayon::ThreadPoolBuilder::new().num_threads(a.jobs.max(1)).build() else { return ExitCode::from(70) };
+    let done = Mutex::new(0usize);
+    let results: Vec<(End, Option<snapshots::fuzz::Case>)> = pool.install(|| {
+        cases
+            .par_iter()
+            .with_max_len(1)
+            .map(|c| {
+                let end = run::case(c);
+                if let Ok(mut n) = done.lock() {
+                    *n += 1;
+                    if *n % 100 == 0 {
+                        println!("{n} cases, {} s", began.elapsed().as_secs());
+                    }
+                }
+                match end {
+                    End::Different(w) if !a.no_shrink => {
+                        let (small, said) = shrink::shrink(c, &w);
+                        (End::Different(said), Some(small))
+                    }
+                    End::Different(w) => (End::Different(w), Some(c.clone())),
+                    other => (other, None),
+                }
+            })
+            .collect()
+    });
+    let mut coverage = Coverage::default();
+    let (mut equal, mut different, mut unfit, mut frames, mut hooks) = (0, 0, 0, 0, 0);
+    for (c, (end, small)) in cases.iter().zip(&results) {
+        match end {
+            End::Equal(f, h) => {
+                equal += 1;
+                frames += f;
+                hooks += h;
+                coverage.add(&c.features);
+            }
+            End::Different(what) => {
+                different += 1;
+                coverage.add(&c.features);
+                println!("\nseed {}: {what}", c.seed);
+                if let Some(s) = small {
+                    let file = a.save.join(format!("seed-{}.ron", c.seed));
+                    let written = std::fs::create_dir_all(&a.save).and_then(|()| std::fs::write(&file, s.text()));
+                    println!("  {}", written.map_or_else(|e| e.to_string(), |()| format!("kept as {}", file.display())));
+                }
+            }
+            End::Unfit(why) => {
+                unfit += 1;
+                println!("seed {}: not run: {why}", c.seed);
+            }
+        }
+    }
+    println!(
+        "\nseeds {} to {}: {} s, {frames} frames, {hooks} packets at hooks",
+        cases.first().map_or(0, |c| c.seed),
+        cases.last().map_or(0, |c| c.seed),
+        began.elapsed().as_secs()
+    );
+    print!("{}", coverage.text());
+    println!("{equal} passed, {different} failed, {unfit} skipped");
+    if different == 0 { ExitCode::SUCCESS } else { ExitCode::from(1) }
+}
