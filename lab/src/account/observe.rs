@@ -271,7 +271,7 @@ impl Observer<'_> {
             RuleAt::End => json!("end"),
         };
         let target = match at {
-            RuleAt::Rule(i) => t.and_then(|t| t.rule(chain, usize::from(i))).and_then(|r| r.spec.target.chain()).map_or("?", |c| &**c),
+            RuleAt::Rule(i) => t.and_then(|t| t.rule(chain, i as usize)).and_then(|r| r.spec.target.chain()).map_or("?", |c| &**c),
             RuleAt::Policy | RuleAt::End => "?",
         };
         let verdict = match verdict {

@@ -2,7 +2,7 @@
 //!
 //! Models: net/netfilter/nf_tables_core.c nft_do_chain with its trace (nft_trace_packet), for the rules that
 //! iptables-nft makes; what rules do is that of net/ipv4/netfilter/ip_tables.c ipt_do_table.
-//! Simplifies: counters are not kept.
+//! Simplifies: policies have no counters, as in iptables-nft.
 //!
 //! ```text
 //!   built-in chain ──► rule fits ──► verdict: ACCEPT, DROP            done
@@ -18,15 +18,13 @@ use super::hook::{HookState, NfVerdict};
 use super::nat::{nf_nat_masquerade, nf_nat_setup_info};
 use super::reject::{nf_send_reset, nf_send_unreach};
 use super::walk::Walk;
+use super::xt_memory::Live;
 use crate::linux::conntrack::{CtView, Dir, Manip, NatRange};
 use crate::linux::device::Scope;
-use crate::linux::netfilter::matches::Statistic;
-use crate::linux::netfilter::matches::statistic::Mode;
 use crate::linux::netfilter::targets::dnat::range_of;
 use crate::linux::netfilter::targets::reject::RejectWith;
 use crate::linux::netfilter::xtables::ChainId;
-use crate::linux::netfilter::{Chain, CtTuples, Hook, MatchCx, Memory, Policy, Rule, TableKind, Target};
-use crate::linux::rng::Draw;
+use crate::linux::netfilter::{Chain, CtTuples, Hook, MatchCx, Policy, Rule, TableKind, Target};
 use crate::linux::skb::Skb;
 use crate::linux::{Config, IfIndex, RowId};
 use crate::packet::{Address, Family, IpAddr, Ipv4Addr, Net};
@@ -46,12 +44,15 @@ pub fn ipt_do_table<T: Tracer>(w: &mut Walk<'_, T>, skb: &mut Skb, table: TableK
     let Some(table) = config.xtables(family).table(table) else { return NfVerdict::Accept };
     let ct = w.ns.conntrack.view(skb.ct);
     let entry = skb.ct.filter(|_| family == Family::Inet).and_then(|r| w.ns.conntrack.get(r.id));
+    let entry_mark = entry.map(|e| e.mark);
     let ct_tuples = entry.map(|e| CtTuples::V4(*e.tuple(Dir::Original), *e.tuple(Dir::Reply)));
     let mut walk = TableWalk {
         config: &config,
         state,
         ct,
         ct_tuples,
+        ct_mark: entry_mark,
+        len: skb.frame.net.len() as u32,
         dev: if state.iif.is_some() { state.iif } else { state.oif },
         family,
         table: table.kind,
@@ -71,7 +72,8 @@ pub fn ipt_do_table<T: Tracer>(w: &mut Walk<'_, T>, skb: &mut Skb, table: TableK
             }
             continue;
         };
-        let place = RuleAt::Rule(u16::try_from(i).unwrap_or(u16::MAX));
+        let place = RuleAt::Rule(u32::try_from(i).unwrap_or(u32::MAX));
+        w.ns.xt_state.count(rule.row, walk.len);
         match walk.target(w, skb, at.0, place, rule) {
             Said::Verdict(v) => return v,
             Said::Next => at.1 = i + 1,
@@ -110,6 +112,8 @@ struct TableWalk<'a> {
     state: &'a HookState,
     ct: CtView,
     ct_tuples: Option<CtTuples>,
+    ct_mark: Option<u32>,
+    len: u32,
     dev: IfIndex,
     family: Family,
     table: TableKind,
@@ -133,6 +137,9 @@ impl TableWalk<'_> {
             ct: self.ct,
             ct_tuples: self.ct_tuples,
             mark: skb.mark,
+            ct_mark: self.ct_mark,
+            pkt_type: skb.pkt_type,
+            now: w.now,
             phys: skb.bridge.as_ref().map(|b| (devices.name(b.physin), devices.name(b.physout))),
             mac_source: (skb.iif.is_some() && self.state.hook != Hook::Output).then_some(skb.frame.eth.src),
             fib: Some(&self.config.fib),
@@ -246,32 +253,5 @@ impl TableWalk<'_> {
         let dev = self.config.devices.get(self.state.iif)?;
         let first = dev.addrs.iter().find(|a| !a.secondary && a.scope != Scope::Nowhere)?;
         (!Address::is_unspecified(first.local)).then_some(first.local)
-    }
-}
-
-/// Draws and counts, and says so to the tracer.
-struct Live<'a, 'w, T: Tracer> {
-    w: &'a mut Walk<'w, T>,
-    skb: &'a Skb,
-    dev: IfIndex,
-}
-
-impl<T: Tracer> Memory for Live<'_, '_, T> {
-    fn statistic(&mut self, row: RowId, m: &Statistic) -> bool {
-        let (matched, value) = match m.mode {
-            Mode::Random { .. } => {
-                let draw = self.w.rng.next_u32(Draw::Statistic) & 0x7fff_ffff;
-                (m.fits_draw(draw), draw)
-            }
-            Mode::Nth { every, packet } => {
-                // the counter begins so that it comes round at the packet of that number, from 0
-                let mut count = self.w.ns.rule_state.get(&row).copied().unwrap_or(every.saturating_sub(packet));
-                let matched = m.fits_count(&mut count);
-                self.w.ns.rule_state.insert(row, count);
-                (matched, count)
-            }
-        };
-        self.w.step(self.skb, self.dev, Evidence::StatefulMatch { row, matched, value });
-        matched
     }
 }

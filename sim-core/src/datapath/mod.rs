@@ -40,6 +40,7 @@ pub mod udp;
 pub mod vlan;
 pub mod vxlan;
 pub mod walk;
+mod xt_memory;
 
 pub use hook::{HookState, NfVerdict};
 pub use walk::{Beyond, Effect, Effects, Ids, Timer, Walk};

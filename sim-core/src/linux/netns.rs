@@ -7,9 +7,10 @@ use super::conntrack::Conntrack;
 use super::fdb::Fdb;
 use super::fragment::Fragments;
 use super::hot::HotMap;
-use super::id::{IfIndex, NetnsId, RowId};
+use super::id::{IfIndex, NetnsId};
 use super::ipvs::Ipvs;
 use super::neighbour::Neighbours;
+use super::netfilter::XtState;
 use super::socket::Sockets;
 use super::time::Time;
 use super::vxlan_fdb::VxlanFdb;
@@ -39,8 +40,8 @@ pub struct Netns {
     pub ipvs: Box<Ipvs>,
     /// Sockets.
     pub sockets: Box<Sockets<Ipv4Addr>>,
-    /// Counters of rules that count (`statistic --mode nth`), by rule.
-    pub rule_state: HotMap<RowId, u32>,
+    /// What packets have written in iptables: counters, lists, token buckets.
+    pub xt_state: Box<XtState>,
     /// Token buckets of ICMP errors.
     pub icmp_limits: IcmpLimits,
     /// Next value of the IP identification of packets without DF.
@@ -88,7 +89,7 @@ impl Netns {
             conntrack: Box::default(),
             ipvs: Box::default(),
             sockets: Box::default(),
-            rule_state: HotMap::default(),
+            xt_state: Box::default(),
             icmp_limits: IcmpLimits::default(),
             ip_id: 0,
             fragments: Box::default(),

@@ -122,7 +122,7 @@ impl<'r> Report<'r> {
             Evidence::Rule { table, chain, at, verdict, row, mark, ct } => {
                 self.rule_evidence(ns, n, &RuleHit { table, chain, at, verdict, row, mark, ct })
             }
-            Evidence::StatefulMatch { row, matched, value } => {
+            Evidence::StatefulMatch { row, matched, value, .. } => {
                 let text = self.config(ns, n).and_then(|c| rule_by_row(c, row));
                 Told::new(vec![("text", text.clone().into()), ("matched", matched.into()), ("value", value.into())])
                     .verdict(if matched { "match" } else { "no-match" })
@@ -388,7 +388,7 @@ impl<'r> Report<'r> {
         let (number, text) = match hit.at {
             RuleAt::Rule(i) => {
                 let text = match (config, table, chain) {
-                    (Some(c), Some(t), Some(ch)) => ch.rules.get(usize::from(i)).map(|r| rows::rule(c, t, ch, r)),
+                    (Some(c), Some(t), Some(ch)) => ch.rules.get(i as usize).map(|r| rows::rule(c, t, ch, r)),
                     _ => None,
                 };
                 (Value::from(i + 1), text)
@@ -397,7 +397,7 @@ impl<'r> Report<'r> {
             RuleAt::End => ("end".into(), None),
         };
         let rule = match hit.at {
-            RuleAt::Rule(i) => chain.and_then(|c| c.rules.get(usize::from(i))),
+            RuleAt::Rule(i) => chain.and_then(|c| c.rules.get(i as usize)),
             RuleAt::Policy | RuleAt::End => None,
         };
         let target = rule.and_then(|r| r.spec.target.chain()).map(ToString::to_string);

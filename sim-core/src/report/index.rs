@@ -296,6 +296,7 @@ impl Index {
                 // nobody asks for them by step yet
                 StateDelta::Remote { .. } => {}
                 StateDelta::Conntrack { id, .. } => file(&mut self.ct, (d.netns, *id), i),
+                StateDelta::Recent { .. } => {}
             }
         }
     }

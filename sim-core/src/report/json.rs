@@ -311,7 +311,11 @@ fn events(report: &Report<'_>, detail: Detail) -> Vec<Json> {
             }
             StateDelta::Fdb { mac, port, .. } if !port.is_some() => ("fdb", Some(mac.to_string())),
             StateDelta::Remote { mac, remote: None, .. } => ("fdb", Some(mac.to_string())),
-            StateDelta::Conntrack { .. } | StateDelta::Neighbour { .. } | StateDelta::Fdb { .. } | StateDelta::Remote { .. } => continue,
+            StateDelta::Conntrack { .. }
+            | StateDelta::Neighbour { .. }
+            | StateDelta::Fdb { .. }
+            | StateDelta::Remote { .. }
+            | StateDelta::Recent { .. } => continue,
         };
         let at = recording.steps.get((d.step as usize).min(recording.steps.len().saturating_sub(1))).map_or(report.run.end.now, |s| s.at);
         all.push((

@@ -9,8 +9,8 @@ use super::view::Report;
 use crate::linux::config::Config;
 use crate::linux::netfilter::eval::Recorded;
 use crate::linux::netfilter::xtables::{ChainId, Table};
-use crate::linux::netfilter::{CtTuples, Hook, MatchCx, NfFamily, TableKind};
-use crate::linux::{IfIndex, RowId};
+use crate::linux::netfilter::{CtTuples, Hook, MatchAt, MatchCx, NfFamily, TableKind};
+use crate::linux::{IfIndex, PktType};
 use crate::packet::{Family, Ipv4Addr, Net, Tuple};
 use crate::trace::evidence::{RuleAt, Verdict};
 use crate::trace::{Evidence, Step, StepId};
@@ -45,10 +45,10 @@ impl Report<'_> {
         let (chain, range) = passed_over(tables, hook, &hits)?;
         // what was drawn since the step before
         let since = hits.len().checked_sub(2).map_or(entered, |i| hits[i].n);
-        let draws: Vec<(RowId, bool, u32)> = inside()
+        let draws: Vec<(MatchAt, bool, u32)> = inside()
             .filter(|n| **n > since)
             .filter_map(|n| match self.raw(StepId(*n))?.evidence {
-                Evidence::StatefulMatch { row, matched, value } => Some((row, matched, value)),
+                Evidence::StatefulMatch { row, at, matched, value } => Some(((row, at), matched, value)),
                 _ => None,
             })
             .collect();
@@ -68,6 +68,9 @@ impl Report<'_> {
             oif_index: oif,
             ct: ct.into(),
             ct_tuples: self.tuples(steps, entered, id.0).map(|(o, r)| CtTuples::V4(o, r)),
+            ct_mark: self.flow_mark(steps, entered, id.0),
+            pkt_type: self.pkt_type(steps, id.0),
+            now: step.at,
             mark: hits.len().checked_sub(2).map_or(mark, |i| hits[i].mark),
             phys: ports,
             mac_source: (hook != Hook::Output).then_some(frame.eth.src),
@@ -79,7 +82,7 @@ impl Report<'_> {
         let mut out = Vec::new();
         for i in range {
             let Some(rule) = rules.rules.get(i) else { break };
-            cx.memory_seen = draws.iter().find(|(r, _, _)| *r == rule.row).map(|(_, _, v)| *v);
+            cx.memory_seen = draws.iter().find(|((r, _), _, _)| *r == rule.row).map(|(_, _, v)| *v);
             let Err(miss) = rule.eval(&cx, &mut Recorded(&draws)) else { continue };
             let (wanted, seen) = rule.spec.explain(miss, &cx);
             out.push(Loser {
@@ -97,7 +100,7 @@ impl Report<'_> {
         if matches!(verdict, Verdict::Continue | Verdict::Jump) {
             return Some(out);
         }
-        for (i, rule) in rules.rules.iter().enumerate().skip(usize::from(won) + 1) {
+        for (i, rule) in rules.rules.iter().enumerate().skip(won as usize + 1) {
             out.push(Loser {
                 table: format!("{} {}", table.name(), rules.name),
                 number: i as u32 + 1,
@@ -114,13 +117,32 @@ impl Report<'_> {
 
     /// Original and reply tuple of the packet's flow.
     fn tuples(&self, steps: &[u32], entered: u32, n: u32) -> Option<(Tuple<Ipv4Addr>, Tuple<Ipv4Addr>)> {
+        let entry = self.flow_entry(steps, entered, n)?;
+        Some((entry.original, entry.reply))
+    }
+
+    /// The mark of the packet's flow.
+    fn flow_mark(&self, steps: &[u32], entered: u32, n: u32) -> Option<u32> {
+        self.flow_entry(steps, entered, n).map(|e| e.mark)
+    }
+
+    /// Whom the packet's frame was for, from where it was received last.
+    fn pkt_type(&self, steps: &[u32], n: u32) -> PktType {
+        let before = steps.iter().rev().filter(|s| **s < n).filter_map(|s| self.raw(StepId(*s)));
+        let mut types = before.filter_map(|s| match s.evidence {
+            Evidence::Receive { pkttype, .. } => Some(pkttype),
+            _ => None,
+        });
+        types.next().unwrap_or_default()
+    }
+
+    fn flow_entry(&self, steps: &[u32], entered: u32, n: u32) -> Option<&crate::linux::conntrack::CtSnapshot> {
         let netns = self.raw(StepId(entered))?.netns;
         let entry = steps.iter().rev().filter(|s| **s <= n).filter_map(|s| self.raw(StepId(*s))).find_map(|s| match s.evidence {
             Evidence::ConntrackLookup { id, .. } if s.netns == netns => Some(id),
             _ => None,
         })??;
-        let entry = self.ct_entry(netns, entry, n)?;
-        Some((entry.original, entry.reply))
+        self.ct_entry(netns, entry, n)
     }
 
     /// The bridge ports that a bridged packet came in by and will leave by, as far as its steps tell.
@@ -149,7 +171,7 @@ fn passed_over(table: &Table, hook: Hook, hits: &[Hit]) -> Option<(ChainId, std:
     for (i, h) in hits.iter().enumerate() {
         let len = table.chain(h.chain).map_or(0, |c| c.rules.len());
         let until = match h.at {
-            RuleAt::Rule(r) => usize::from(r),
+            RuleAt::Rule(r) => r as usize,
             RuleAt::Policy | RuleAt::End => len,
         };
         if i + 1 == hits.len() {
@@ -158,13 +180,13 @@ fn passed_over(table: &Table, hook: Hook, hits: &[Hit]) -> Option<(ChainId, std:
         }
         at = match (h.at, h.verdict) {
             (RuleAt::Rule(r), Verdict::Jump | Verdict::Goto) => {
-                let r = usize::from(r);
+                let r = r as usize;
                 if h.verdict == Verdict::Jump {
                     stack.push((h.chain, r + 1));
                 }
                 (table.rule(h.chain, r).and_then(|r| r.to)?, 0)
             }
-            (RuleAt::Rule(r), Verdict::Continue) => (h.chain, usize::from(r) + 1),
+            (RuleAt::Rule(r), Verdict::Continue) => (h.chain, r as usize + 1),
             (RuleAt::Rule(_), Verdict::Return) | (RuleAt::End, _) => stack.pop().unwrap_or(done),
             (RuleAt::Rule(_), Verdict::Accept | Verdict::Drop | Verdict::Stolen) | (RuleAt::Policy, _) => done,
         };

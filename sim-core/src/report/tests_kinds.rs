@@ -37,7 +37,7 @@ fn samples() -> Vec<Evidence> {
         Evidence::NeighbourUpdate { addr, from: NudState::Incomplete, to: NudState::Reachable, mac },
         Evidence::Hook { family: NfFamily::Ip, hook: Hook::Forward, iif: 1, oif: 1, after: VersionId::NONE, ct, mark: 1 },
         Evidence::Rule { table: TableKind::Filter, chain: 2, at: RuleAt::Policy, verdict: Verdict::Drop, row, mark: 1, ct },
-        Evidence::StatefulMatch { row, matched: true, value: 7 },
+        Evidence::StatefulMatch { row, at: 0, matched: true, value: 7 },
         Evidence::ConntrackLookup { id: Some(id), created: true, ct },
         Evidence::ConntrackConfirm { id },
         Evidence::NatBind { id, row, source: true, addr, port: 80 },

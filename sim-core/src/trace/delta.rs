@@ -37,6 +37,15 @@ pub enum StateDelta {
         /// The endpoint.
         remote: Option<Ipv4Addr>,
     },
+    /// An address in a list of `recent` as it is now.
+    Recent {
+        /// The list.
+        list: std::sync::Arc<str>,
+        /// The address.
+        addr: std::net::IpAddr,
+        /// As it is now; none if it is gone.
+        entry: Option<Box<crate::linux::netfilter::state::recent::RecentEntry>>,
+    },
     /// A conntrack entry as `conntrack -L` would print it now (without the timeout); empty if it is gone.
     Conntrack {
         /// The entry.

@@ -81,8 +81,8 @@ pub enum Verdict {
 /// Which row of a chain a rule step is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum RuleAt {
-    /// A rule, by its place in the chain, from 0; 65535 for that place and all behind it.
-    Rule(u16),
+    /// A rule, by its place in the chain, from 0.
+    Rule(u32),
     /// The policy of a built-in chain.
     Policy,
     /// The end of a user chain.
@@ -265,6 +265,8 @@ pub enum Evidence {
     StatefulMatch {
         /// Row number of the rule.
         row: RowId,
+        /// Which match of the rule, from 0.
+        at: u16,
         /// Whether it matched.
         matched: bool,
         /// The draw, or the counter.

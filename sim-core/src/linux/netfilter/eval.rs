@@ -5,13 +5,13 @@
 //! The walk and the report use the same functions: the walk with a [`Memory`] that draws and counts, the report
 //! with one that repeats what was recorded.
 
-use super::matches::{Field, Statistic};
+use super::matches::{Field, Match};
 use super::spec::{RuleSpec, ip_of};
 use super::xtables::Rule;
 use crate::linux::conntrack::CtView;
 use crate::linux::fib::{Fib, RouteType};
 use crate::linux::netfilter::Hook;
-use crate::linux::{IfIndex, RowId};
+use crate::linux::{IfIndex, PktType, RowId, Time};
 use crate::packet::{Address, Body, Family, IpAddr, Ipv4Addr, Ipv4Packet, Ipv6Addr, Ipv6Packet, Mac, Protocol, TcpFlags, Tuple};
 
 /// Original and reply tuple of a packet's flow.
@@ -23,10 +23,21 @@ pub enum CtTuples {
     V6(Tuple<Ipv6Addr>, Tuple<Ipv6Addr>),
 }
 
+/// A packet of either family.
+#[derive(Clone, Copy, Debug)]
+pub enum Packet<'a> {
+    /// IPv4.
+    V4(&'a Ipv4Packet),
+    /// IPv6.
+    V6(&'a Ipv6Packet),
+}
+
 /// What rules may see of a packet.
 #[derive(Clone, Copy, Debug)]
 pub struct MatchCx<'a> {
-    /// What the packet carries.
+    /// The packet.
+    pub packet: Packet<'a>,
+    /// What it carries.
     pub body: &'a Body,
     /// Source address as a number.
     pub src: u128,
@@ -62,6 +73,12 @@ pub struct MatchCx<'a> {
     pub ct_tuples: Option<CtTuples>,
     /// The mark.
     pub mark: u32,
+    /// The mark of its flow; none without one.
+    pub ct_mark: Option<u32>,
+    /// Whom its frame was for.
+    pub pkt_type: PktType,
+    /// Now, for what ends by itself.
+    pub now: Time,
     /// The bridge ports it came in by and will leave by, if it is bridged; empty for none.
     pub phys: Option<(&'a str, &'a str)>,
     /// Source hardware address, if it came in with a link header.
@@ -86,7 +103,7 @@ impl<'a> MatchCx<'a> {
             tos: h.tos,
             ttl: h.ttl,
             len: ip.len() as u32,
-            ..MatchCx::of(&ip.body, Family::Inet, hook)
+            ..MatchCx::of(Packet::V4(ip), &ip.body, Family::Inet, hook)
         }
     }
 
@@ -104,13 +121,14 @@ impl<'a> MatchCx<'a> {
             tos: h.traffic_class,
             ttl: h.hop_limit,
             len: ip.len() as u32,
-            ..MatchCx::of(&ip.body, Family::Inet6, hook)
+            ..MatchCx::of(Packet::V6(ip), &ip.body, Family::Inet6, hook)
         }
     }
 
     #[inline]
-    fn of(body: &'a Body, family: Family, hook: Hook) -> Self {
+    fn of(packet: Packet<'a>, body: &'a Body, family: Family, hook: Hook) -> Self {
         MatchCx {
+            packet,
             body,
             src: 0,
             dst: 0,
@@ -129,6 +147,9 @@ impl<'a> MatchCx<'a> {
             ct: CtView::default(),
             ct_tuples: None,
             mark: 0,
+            ct_mark: None,
+            pkt_type: PktType::Host,
+            now: Time::ZERO,
             phys: None,
             mac_source: None,
             fib: None,
@@ -171,6 +192,24 @@ impl<'a> MatchCx<'a> {
     #[inline]
     pub fn any_ports(&self) -> Option<(u16, u16)> {
         if matches!(self.protocol.0, 6 | 17 | 33 | 132 | 136) { self.ports(self.protocol) } else { None }
+    }
+
+    /// The bytes from the transport header on, of a packet whose transport is not taken apart.
+    pub fn transport(&self) -> Option<&'a [u8]> {
+        self.raw(self.protocol)
+    }
+
+    /// The extension headers of an IPv6 packet: protocol, where it begins, bytes.
+    pub(crate) fn extensions(&self) -> Vec<super::ipv6::Extension<'a>> {
+        if self.family == Family::Inet6 { super::ipv6::extensions(self.body) } else { Vec::new() }
+    }
+
+    /// The whole packet as bytes.
+    pub fn bytes(&self) -> Vec<u8> {
+        match self.packet {
+            Packet::V4(p) => p.encode(),
+            Packet::V6(p) => p.encode(),
+        }
     }
 
     /// The control bits of a TCP segment.
@@ -261,19 +300,22 @@ fn ports_of(bytes: &[u8]) -> Option<(u16, u16)> {
     Some((u16::from_be_bytes([b[0], b[1]]), u16::from_be_bytes([b[2], b[3]])))
 }
 
-/// Where matches with a memory or a die get their answer.
+/// One match of one rule: the rule's row and the match's place in it.
+pub type MatchAt = (RowId, u16);
+
+/// Where matches get their answer that have a memory or a die, or ask what only the running kernel knows.
 pub trait Memory {
-    /// Whether the match of the rule `row` fits this time.
-    fn statistic(&mut self, row: RowId, m: &Statistic) -> bool;
+    /// Whether the match fits this time.
+    fn ask(&mut self, at: MatchAt, m: &Match, cx: &MatchCx<'_>) -> bool;
 }
 
-/// Answers of matches with a memory as they were recorded: rule, whether it matched, draw or counter.
+/// Such answers as they were recorded: which match, whether it fitted, draw or counter.
 #[derive(Clone, Copy, Debug)]
-pub struct Recorded<'a>(pub &'a [(RowId, bool, u32)]);
+pub struct Recorded<'a>(pub &'a [(MatchAt, bool, u32)]);
 
 impl Memory for Recorded<'_> {
-    fn statistic(&mut self, row: RowId, _: &Statistic) -> bool {
-        self.0.iter().any(|(r, matched, _)| *r == row && *matched)
+    fn ask(&mut self, at: MatchAt, _: &Match, _: &MatchCx<'_>) -> bool {
+        self.0.iter().any(|(r, matched, _)| *r == at && *matched)
     }
 }
 
@@ -330,7 +372,7 @@ impl RuleSpec {
     pub fn eval<M: Memory>(&self, cx: &MatchCx<'_>, row: RowId, memory: &mut M) -> Result<(), Miss> {
         self.eval_ip(cx).map_err(|field| Miss { at: None, field })?;
         for (i, m) in self.matches.iter().enumerate() {
-            m.eval(cx, row, memory).map_err(|field| Miss { at: Some(i as u16), field })?;
+            m.eval(cx, (row, i as u16), memory).map_err(|field| Miss { at: Some(i as u16), field })?;
         }
         Ok(())
     }

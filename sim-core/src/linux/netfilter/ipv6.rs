@@ -20,7 +20,6 @@ pub(crate) const DSTOPTS: u8 = 60;
 pub(crate) type Extension<'a> = (u8, u16, &'a [u8]);
 
 /// The extension headers of a packet, in order.
-#[allow(dead_code, reason = "asked by the matches of extension headers")]
 pub(crate) fn extensions(body: &Body) -> Vec<Extension<'_>> {
     let mut out = Vec::new();
     walk(body, |e| out.push(e));

@@ -15,16 +15,18 @@ pub mod matches;
 pub mod nft;
 pub mod option;
 pub mod spec;
+pub mod state;
 pub mod targets;
 #[cfg(test)]
 pub(crate) mod testing;
 pub mod xtables;
 
 pub use apply::{XtError, XtFailed};
-pub use eval::{CtTuples, MatchCx, Memory, Miss};
+pub use eval::{CtTuples, MatchAt, MatchCx, Memory, Miss};
 pub use hook::{Hook, NfFamily};
 pub use hooks::{HookEntry, HookFn, NfHooks};
 pub use matches::Match;
 pub use spec::{AddrMatch, IfMatch, ProtoMatch, RuleSpec};
+pub use state::XtState;
 pub use targets::Target;
 pub use xtables::{Chain, ChainId, Policy, Rule, Table, TableKind, Xtables};

@@ -52,6 +52,8 @@ impl Opt {
     }
 }
 
+const NOT_SIMULATED: &str = "not simulated: ";
+
 /// What is wrong with an option: the sentence that iptables prints, and its exit status.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{text}")]
@@ -71,6 +73,16 @@ impl OptError {
     /// OTHER_PROBLEM.
     pub fn other(text: impl Into<String>) -> OptError {
         OptError { text: text.into(), status: 1 }
+    }
+
+    /// What real hosts can do and the simulation cannot.
+    pub fn not_simulated(what: impl std::fmt::Display) -> OptError {
+        OptError { text: format!("{NOT_SIMULATED}{what}"), status: 1 }
+    }
+
+    /// Whether it is such a refusal.
+    pub fn is_not_simulated(&self) -> bool {
+        self.text.starts_with(NOT_SIMULATED)
     }
 
     /// A value that an option does not take.
@@ -123,6 +135,41 @@ pub fn number(s: &str, max: u64) -> Option<u64> {
         s.bytes().all(|b| b.is_ascii_digit()).then(|| s.parse().ok()).flatten()
     };
     value.filter(|v| *v <= max)
+}
+
+/// Reads a number between `min` and `max` as the newer option parser does (XTTYPE_UINT*).
+///
+/// # Errors
+/// In the words of iptables.
+pub fn ranged(ext: &str, opt: &str, s: &str, min: u64, max: u64) -> Result<u64, OptError> {
+    number(s, max)
+        .filter(|n| *n >= min)
+        .ok_or_else(|| OptError::parameter(format!("{ext}: bad value for option \"--{opt}\", or out of range ({min}-{max}).\n")))
+}
+
+/// Reads a range of numbers up to `max` (XTTYPE_UINT*RC): `5`, `5:10`, `:10`, `5:`; the order of the ends is not looked at.
+///
+/// # Errors
+/// In the words of iptables.
+pub fn range(ext: &str, opt: &str, s: &str, max: u64) -> Result<(u64, u64), OptError> {
+    let one = |p: &str, empty: u64| {
+        if p.is_empty() {
+            return Ok(empty);
+        }
+        number(p, max).ok_or_else(|| {
+            OptError::parameter(format!("{ext}: bad value for option \"--{opt}\" near \"{p}\", or out of range (0-{max}).\n"))
+        })
+    };
+    match s.split_once(':') {
+        None => {
+            let n = one(s, 0)?;
+            Ok((n, n))
+        }
+        Some((_, b)) if b.contains(':') => {
+            Err(OptError::parameter(format!("{ext}: Too many components for option \"--{opt}\" (max: 2)\n")))
+        }
+        Some((a, b)) => Ok((one(a, 0)?, one(b, max)?)),
+    }
 }
 
 /// Reads a port by number or by name.

@@ -297,6 +297,11 @@ impl RuleSpec {
                 Match::Udp(_) => proto(Protocol::UDP),
                 Match::Icmp(_) => proto(Protocol::ICMP),
                 Match::Icmp6(_) => proto(Protocol::ICMPV6),
+                Match::Sctp(_) => proto(super::matches::sctp::SCTP),
+                Match::Dccp(_) => proto(super::matches::dccp::DCCP),
+                Match::Tcpmss(_) => proto(Protocol::TCP),
+                Match::Ecn(m) => m.fits_rule(self),
+                Match::Recent(m) => m.fits_kernel(),
                 _ => true,
             })
             && match &self.target {

@@ -90,7 +90,7 @@ pub(crate) fn check(text: &str, saved: &str, asked: &[(MatchCx<'_>, &str)]) {
     m.save(&mut out);
     assert_eq!(format!("{}{out}", m.shown_name()), saved);
     for (i, (cx, miss)) in asked.iter().enumerate() {
-        let said = m.eval(cx, RowId(1), &mut Recorded(&[])).err().unwrap_or("");
+        let said = m.eval(cx, (RowId(1), 0), &mut Recorded(&[])).err().unwrap_or("");
         assert_eq!(said, *miss, "{text}, packet {i}");
         if let Some(field) = Some(said).filter(|f| !f.is_empty()) {
             let (wanted, seen) = m.explain(field, cx);

@@ -104,8 +104,15 @@ pub(super) fn rule(v: &StepView<'_>, table: TableKind, at: RuleAt, verdict: Verd
 
 pub(super) fn stateful(v: &StepView<'_>, matched: bool, value: u32) -> Words {
     let text = told(v, "text").unwrap_or_default();
-    let what = Line::plain(if matched { "the draw fits: " } else { "the draw does not fit: " }).and(Role::Plain, text);
-    Words::new(what).why(format!("The value was {value}."))
+    let draws = text.contains("-m statistic");
+    let what = match (draws, matched) {
+        (true, true) => "the draw fits: ",
+        (true, false) => "the draw does not fit: ",
+        (false, true) => "what is remembered fits: ",
+        (false, false) => "what is remembered does not fit: ",
+    };
+    let words = Words::new(Line::plain(what).and(Role::Plain, text));
+    if draws { words.why(format!("The value was {value}.")) } else { words }
 }
 
 pub(super) fn conntrack_lookup(v: &StepView<'_>, id: Option<CtId>, created: bool, ct: CtCode) -> Words {

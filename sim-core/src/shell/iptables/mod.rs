@@ -41,6 +41,9 @@ pub struct CmdError {
 impl CmdError {
     /// A parameter problem of `iptables`.
     fn of(program: &str, e: &OptError) -> CmdError {
+        if e.is_not_simulated() {
+            return CmdError { text: e.text.clone(), status: e.status };
+        }
         CmdError { text: format!("{program} {VERSION}: {}\n{}", e.text, try_help(program)), status: e.status }
     }
 }

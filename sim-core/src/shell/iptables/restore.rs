@@ -112,6 +112,9 @@ pub fn split_words(line: &str) -> Vec<String> {
 }
 
 fn at_line(family: Family, e: &OptError, line: u32) -> CmdError {
+    if e.is_not_simulated() {
+        return CmdError { text: format!("{} (line {line})", e.text), status: e.status };
+    }
     let program = restore_program(family);
     CmdError { text: format!("{program} {VERSION}: {}\nError occurred at line: {line}\n{}", e.text, try_help(program)), status: e.status }
 }

@@ -300,7 +300,7 @@ fn told(rules: &str, packet: Ipv4Packet) -> (NfVerdict, Vec<String>) {
     let steps = recording.steps.iter().filter_map(|s| {
         let Evidence::Rule { chain, at, verdict, mark, .. } = s.evidence else { return None };
         let name = &table.chain(chain)?.name;
-        let to = |i: u16| table.rule(chain, usize::from(i)).and_then(|r| r.spec.target.chain().cloned()).unwrap_or_default();
+        let to = |i: u32| table.rule(chain, i as usize).and_then(|r| r.spec.target.chain().cloned()).unwrap_or_default();
         let (number, said) = match (at, verdict) {
             (RuleAt::Rule(i), Verdict::Jump) => ((i + 1).to_string(), format!("jump {}", to(i))),
             (RuleAt::Rule(i), Verdict::Goto) => ((i + 1).to_string(), format!("goto {}", to(i))),

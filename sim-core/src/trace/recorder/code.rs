@@ -89,7 +89,7 @@ pub(super) fn mac_of(n: u64) -> Mac {
 #[inline(always)]
 pub(super) fn of_rule_at(at: RuleAt) -> (u64, u32) {
     match at {
-        RuleAt::Rule(n) => (0, u32::from(n)),
+        RuleAt::Rule(n) => (0, n),
         RuleAt::Policy => (1, 0),
         RuleAt::End => (2, 0),
     }
@@ -97,7 +97,7 @@ pub(super) fn of_rule_at(at: RuleAt) -> (u64, u32) {
 
 pub(super) fn rule_at_of(kind: u64, n: u32) -> RuleAt {
     match kind {
-        0 => RuleAt::Rule(n as u16),
+        0 => RuleAt::Rule(n),
         1 => RuleAt::Policy,
         _ => RuleAt::End,
     }

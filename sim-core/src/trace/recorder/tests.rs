@@ -47,7 +47,7 @@ fn ct() -> impl Strategy<Value = CtCode> {
 }
 
 fn rule_at() -> impl Strategy<Value = RuleAt> {
-    prop_oneof![any::<u16>().prop_map(RuleAt::Rule), Just(RuleAt::Policy), Just(RuleAt::End)]
+    prop_oneof![any::<u32>().prop_map(RuleAt::Rule), Just(RuleAt::Policy), Just(RuleAt::End)]
 }
 
 fn fdb() -> impl Strategy<Value = FdbVerdict> {
@@ -94,7 +94,12 @@ fn evidence() -> impl Strategy<Value = Evidence> {
             mark,
             ct
         }),
-        (n(), any::<bool>(), n()).prop_map(|(r, matched, value)| Evidence::StatefulMatch { row: RowId(r), matched, value }),
+        (n(), any::<u16>(), any::<bool>(), n()).prop_map(|(r, at, matched, value)| Evidence::StatefulMatch {
+            row: RowId(r),
+            at,
+            matched,
+            value
+        }),
         (proptest::option::of(n().prop_map(CtId)), any::<bool>(), ct()).prop_map(|(id, created, ct)| Evidence::ConntrackLookup {
             id,
             created,

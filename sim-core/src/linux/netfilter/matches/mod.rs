@@ -8,10 +8,9 @@
 //!                               explain(option) ──► wanted, seen
 //! ```
 
-use super::eval::{MatchCx, Memory};
+use super::eval::{MatchAt, MatchCx, Memory};
 use super::option::{Opt, OptError};
 use super::spec::RuleSpec;
-use crate::linux::RowId;
 use crate::linux::netfilter::Hook;
 use crate::packet::Family;
 
@@ -34,9 +33,19 @@ macro_rules! registry {
         impl Match {
             /// The match called `name` before any option was read.
             pub fn new(name: &str, family: Family) -> Option<Match> {
+                let mut m = Match::by_name(name, family)?;
+                match &mut m {
+                    Match::Recent(m) => m.family = family,
+                    Match::Connlimit(m) => m.family = family,
+                    _ => {}
+                }
+                Some(m)
+            }
+
+            fn by_name(name: &str, family: Family) -> Option<Match> {
                 let only = match name {
-                    "icmp" | "ttl" => Some(Family::Inet),
-                    "icmp6" | "hl" => Some(Family::Inet6),
+                    "icmp" | "ttl" | "realm" => Some(Family::Inet),
+                    "frag" | "hbh" | "hl" | "icmp6" | "rt" => Some(Family::Inet6),
                     _ => None,
                 };
                 if only.is_some_and(|f| f != family) {
@@ -44,7 +53,7 @@ macro_rules! registry {
                 }
                 match name {
                     $($name => Some(Match::$ty($ty::default())),)*
-                    "icmpv6" | "ipv6-icmp" => Match::new("icmp6", family),
+                    "icmpv6" | "ipv6-icmp" => Match::by_name("icmp6", family),
                     "state" => Some(Match::Conntrack(Conntrack { alias: true, ..Conntrack::default() })),
                     _ => None,
                 }
@@ -97,20 +106,74 @@ macro_rules! registry {
 registry! {
     addrtype::Addrtype "addrtype",
     comment::Comment "comment",
+    connlimit::Connlimit "connlimit",
+    connmark::Connmark "connmark",
     conntrack::Conntrack "conntrack",
+    dccp::Dccp "dccp",
+    dscp::Dscp "dscp",
+    ecn::Ecn "ecn",
+    frag::Frag "frag",
+    hashlimit::Hashlimit "hashlimit",
+    hbh::Hbh "hbh",
     hl::Hl "hl",
     icmp::Icmp "icmp",
     icmp6::Icmp6 "icmp6",
+    iprange::Iprange "iprange",
+    length::Length "length",
+    limit::Limit "limit",
     mac::Mac "mac",
     mark::Mark "mark",
     multiport::Multiport "multiport",
     nfacct::Nfacct "nfacct",
+    owner::Owner "owner",
     physdev::Physdev "physdev",
+    pkttype::Pkttype "pkttype",
+    quota::Quota "quota",
+    recent::Recent "recent",
+    rpfilter::Rpfilter "rpfilter",
+    rt::Rt "rt",
+    sctp::Sctp "sctp",
+    socket::Socket "socket",
     statistic::Statistic "statistic",
+    string::StringMatch "string",
     tcp::Tcp "tcp",
+    tcpmss::Tcpmss "tcpmss",
+    tos::Tos "tos",
     ttl::Ttl "ttl",
+    u32::U32 "u32",
     udp::Udp "udp",
 }
+
+#[inline]
+fn asked(fits: bool, field: Field) -> Result<(), Field> {
+    if fits { Ok(()) } else { Err(field) }
+}
+
+/// Matches that real hosts have and the simulation has not.
+pub const NOT_SIMULATED: &[&str] = &[
+    "ah",
+    "bpf",
+    "cgroup",
+    "cluster",
+    "connbytes",
+    "connlabel",
+    "cpu",
+    "devgroup",
+    "dst",
+    "esp",
+    "eui64",
+    "helper",
+    "ipcomp",
+    "ipv6header",
+    "ipvs",
+    "mh",
+    "osf",
+    "policy",
+    "rateest",
+    "realm",
+    "srh",
+    "time",
+];
 
 impl Match {
     /// The name that iptables-save prints: `state` where the rule was written so.
@@ -121,19 +184,42 @@ impl Match {
         }
     }
 
-    /// Asks the match about a packet. `row` is the rule, for matches with a memory.
+    /// Asks the match about a packet. `at` says which match of which rule it is, for those with a memory.
     ///
     /// # Errors
     /// The option in which the packet did not fit.
     #[inline]
-    pub fn eval<M: Memory>(&self, cx: &MatchCx<'_>, row: RowId, memory: &mut M) -> Result<(), Field> {
+    pub fn eval<M: Memory>(&self, cx: &MatchCx<'_>, at: MatchAt, memory: &mut M) -> Result<(), Field> {
         match self {
             Match::Comment(_) | Match::Nfacct(_) => Ok(()),
             Match::Tcp(m) => m.eval(cx),
             Match::Udp(m) => m.eval(cx),
             Match::Conntrack(m) => m.eval(cx),
             Match::Mark(m) => m.eval(cx),
-            Match::Statistic(m) => m.eval(row, memory),
+            Match::Statistic(m) => asked(memory.ask(at, self, cx), m.field()),
+            Match::Recent(m) => asked(memory.ask(at, self, cx), m.field()),
+            Match::Limit(_) => asked(memory.ask(at, self, cx), "limit"),
+            Match::Hashlimit(m) => asked(memory.ask(at, self, cx), m.field()),
+            Match::Quota(_) => asked(memory.ask(at, self, cx), "quota"),
+            Match::Connlimit(m) => asked(memory.ask(at, self, cx), m.field()),
+            Match::Socket(_) => asked(memory.ask(at, self, cx), "socket"),
+            Match::Owner(m) => asked(memory.ask(at, self, cx), m.field()),
+            Match::Rpfilter(_) => asked(memory.ask(at, self, cx), "rpfilter"),
+            Match::Connmark(m) => m.eval(cx),
+            Match::Dccp(m) => m.eval(cx),
+            Match::Dscp(m) => m.eval(cx),
+            Match::Ecn(m) => m.eval(cx),
+            Match::Iprange(m) => m.eval(cx),
+            Match::Length(m) => m.eval(cx),
+            Match::Pkttype(m) => m.eval(cx),
+            Match::Sctp(m) => m.eval(cx),
+            Match::StringMatch(m) => m.eval(cx),
+            Match::Tcpmss(m) => m.eval(cx),
+            Match::Tos(m) => m.eval(cx),
+            Match::U32(m) => m.eval(cx),
+            Match::Frag(m) => m.eval(cx),
+            Match::Hbh(m) => m.eval(cx),
+            Match::Rt(m) => m.eval(cx),
             Match::Addrtype(m) => m.eval(cx),
             Match::Multiport(m) => m.eval(cx),
             Match::Icmp(m) => m.eval(cx),
@@ -150,6 +236,9 @@ impl Match {
         match self {
             Match::Addrtype(m) => m.fits_hook(hook),
             Match::Mac(_) => matches!(hook, Hook::Prerouting | Hook::Input | Hook::Forward),
+            Match::Rpfilter(_) => hook == Hook::Prerouting,
+            Match::Socket(_) => matches!(hook, Hook::Prerouting | Hook::Input),
+            Match::Owner(_) => matches!(hook, Hook::Output | Hook::Postrouting),
             Match::Physdev(m) => m.output.is_none() && m.is_out.is_none() || hook != Hook::Output,
             _ => true,
         }
@@ -157,6 +246,6 @@ impl Match {
 
     /// Whether it needs connection tracking in its namespace.
     pub fn needs_conntrack(&self) -> bool {
-        matches!(self, Match::Conntrack(_))
+        matches!(self, Match::Conntrack(_) | Match::Connmark(_) | Match::Connlimit(_))
     }
 }

@@ -1,11 +1,9 @@
 //! `-m statistic`: fits by chance, or every n-th time.
 //!
 //! Models: net/netfilter/xt_statistic.c statistic_mt, iptables extensions/libxt_statistic.c.
-//! Simplifies: two counting matches in one rule share a counter.
 
 use super::Field;
-use crate::linux::RowId;
-use crate::linux::netfilter::eval::{MatchCx, Memory};
+use crate::linux::netfilter::eval::MatchCx;
 use crate::linux::netfilter::option::{Opt, OptError, number};
 use crate::linux::netfilter::spec::RuleSpec;
 use crate::packet::Family;
@@ -118,12 +116,7 @@ impl Statistic {
         }
     }
 
-    #[inline]
-    pub(super) fn eval<M: Memory>(&self, row: RowId, memory: &mut M) -> Result<(), Field> {
-        if memory.statistic(row, self) { Ok(()) } else { Err(self.field()) }
-    }
-
-    fn field(&self) -> Field {
+    pub(super) fn field(&self) -> Field {
         match self.mode {
             Mode::Random { .. } => "probability",
             Mode::Nth { .. } => "every",
@@ -230,6 +223,8 @@ mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
 
     use super::*;
+    use crate::linux::RowId;
+    use crate::linux::netfilter::Match;
     use crate::linux::netfilter::testing::{cx, read, udp};
 
     #[test]
@@ -273,8 +268,8 @@ mod tests {
     fn a_recorded_answer_is_repeated() {
         let p = udp();
         let m = read("statistic --mode nth --every 2 --packet 0");
-        let seen = [(RowId(1), true, 0), (RowId(2), false, 1)];
-        let ask = |row| m.eval(&cx(&p), RowId(row), &mut crate::linux::netfilter::eval::Recorded(&seen));
+        let seen = [((RowId(1), 0), true, 0), ((RowId(2), 0), false, 1)];
+        let ask = |row| Match::from(m.clone()).eval(&cx(&p), (RowId(row), 0), &mut crate::linux::netfilter::eval::Recorded(&seen));
         assert_eq!((ask(1), ask(2), ask(3)), (Ok(()), Err("every"), Err("every")));
     }
 }

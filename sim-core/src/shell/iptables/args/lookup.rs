@@ -5,6 +5,8 @@
 
 use super::{Ext, Failed, Line, Words, said};
 use crate::linux::netfilter::Match;
+use crate::linux::netfilter::matches::dccp::DCCP;
+use crate::linux::netfilter::matches::sctp::SCTP;
 use crate::linux::netfilter::option::Opt;
 use crate::packet::{Family, Protocol};
 
@@ -77,6 +79,8 @@ impl Line {
         let p = self.spec.protocol?;
         let own = match p.protocol {
             Protocol::TCP => "tcp",
+            SCTP => "sctp",
+            DCCP => "dccp",
             Protocol::UDP => "udp",
             Protocol::ICMP if self.spec.family == Family::Inet => "icmp",
             Protocol::ICMPV6 if self.spec.family == Family::Inet6 => "icmp6",
@@ -162,7 +166,7 @@ impl Line {
                 None => return said(format!("--{name} requires two args.")),
             }
         }
-        let old = who == "tcp";
+        let old = matches!(who.as_str(), "tcp" | "sctp" | "dccp");
         if seen >> opt & 1 == 1 && !o.multi {
             return if old && o.args == 1 {
                 said(format!("Only one `--{name}' allowed"))

@@ -7,6 +7,7 @@ mod lookup;
 
 use super::{CmdError, program, try_help};
 use crate::linux::netfilter::apply::VERSION;
+use crate::linux::netfilter::matches::NOT_SIMULATED;
 use crate::linux::netfilter::option::{Opt, OptError, number};
 use crate::linux::netfilter::spec::{ProtoMatch, parse_addresses, parse_interface, parse_protocol};
 use crate::linux::netfilter::{AddrMatch, Match, Policy, RuleSpec, TableKind, Target};
@@ -266,6 +267,9 @@ impl Line {
             'm' => {
                 if invert {
                     return said("unexpected ! flag before --match");
+                }
+                if NOT_SIMULATED.contains(&arg) {
+                    return Err(OptError::not_simulated(format_args!("the match `{arg}`")).into());
                 }
                 let m = Match::new(arg, self.spec.family);
                 let m = m.ok_or_else(|| OptError::parameter(format!("Couldn't load match `{arg}':No such file or directory\n")))?;
