@@ -95,7 +95,7 @@ pub fn against(plan: &Plan, simulated: &Observed) -> Verdict {
 /// What the simulated kernel does with the plan's traffic.
 pub fn simulate(plan: &Plan, world: sim_core::engine::World) -> Observed {
     let run = Engine::new(world, Recording::default()).record(&plan.agenda, &mut Shell);
-    let observer = Observer { run: &run, ports: &plan.ports, timing: false, began: None };
+    let observer = Observer { run: &run, ports: &plan.ports, timing: false, began: None, devices: None };
     let outcomes = run.flows.iter().map(|f| bare(observer.outcome(f), &f.spec.kind)).collect();
     observer.observe(outcomes)
 }

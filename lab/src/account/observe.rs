@@ -10,6 +10,7 @@ use sim_core::linux::{IfIndex, NetnsId, PacketId, PktType, Time, VersionId};
 use sim_core::packet::Mac;
 use sim_core::trace::evidence::{RuleAt, Verdict};
 use sim_core::trace::{Evidence, Step};
+use std::collections::BTreeMap;
 
 /// What the simulator did.
 #[derive(Clone, Debug, Default)]
@@ -35,10 +36,15 @@ pub struct Observer<'a> {
     pub timing: bool,
     /// When each action began; none if frames are not told by actions.
     pub began: Option<Vec<Time>>,
+    /// Devices that are called by name, by hardware address, as the lab made them; none for all those that there are.
+    pub devices: Option<BTreeMap<Mac, String>>,
 }
 
 impl DeviceOf for Observer<'_> {
     fn device_of(&self, mac: Mac) -> Option<String> {
+        if let Some(devices) = &self.devices {
+            return devices.get(&mac).cloned();
+        }
         self.run.end.netns.iter().enumerate().find_map(|(i, ns)| {
             let d = ns.config.devices.iter().find(|d| d.mac == mac)?;
             Some(format!("{}/{}", self.ns(NetnsId(i as u32)), d.name))

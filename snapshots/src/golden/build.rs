@@ -45,6 +45,8 @@ pub struct Built {
     pub agenda: Agenda,
     /// The first flow of each action; a `tcp` action is three: it opens, sends, and closes.
     pub first: Vec<usize>,
+    /// What the lab calls the devices that it made, by hardware address.
+    pub devices: BTreeMap<Mac, String>,
 }
 
 struct Builder {
@@ -107,10 +109,22 @@ fn value_text(v: &Value) -> String {
 pub fn build(golden: &Golden) -> Result<Built, BuildError> {
     let mut b = Builder { engine: Engine::new(World::new(1), Recording::default()), names: BTreeMap::new(), macs: BTreeMap::new() };
     let t = &golden.topology;
-    for (name, ns) in &t.netns {
-        let host = b.engine.world.add_host(name);
-        let root = b.engine.world.hosts[host.0 as usize].root;
-        b.engine.world.info[root.0 as usize].hidden = ns.switch;
+    // a namespace beside another comes behind it, whatever the order of the names
+    let (own, beside): (Vec<_>, Vec<_>) = t.netns.iter().partition(|(_, ns)| ns.host.is_none());
+    for (name, ns) in own.into_iter().chain(beside) {
+        let root = match &ns.host {
+            None => {
+                let host = b.engine.world.add_host(name);
+                b.engine.world.hosts[host.0 as usize].root
+            }
+            Some(host) => {
+                let id = b.engine.world.host_by_name(host).ok_or_else(|| BuildError::Bad(format!("there is no machine `{host}`")))?;
+                b.engine.world.add_netns(id, name).ok_or_else(|| BuildError::Bad(format!("there are two namespaces `{name}`")))?
+            }
+        };
+        let info = &mut b.engine.world.info[root.0 as usize];
+        info.hidden = ns.switch;
+        info.label = name.as_str().into();
         b.names.insert(name.clone(), root);
     }
     for (name, ns) in &t.netns {
@@ -177,7 +191,8 @@ pub fn build(golden: &Golden) -> Result<Built, BuildError> {
     b.engine.run_until(now).map_err(|_| BuildError::Bad("the network is a loop".to_owned()))?;
     // what was told while the network was built is of no interest
     b.engine.trace = Recording::default();
-    Ok(Built { engine: b.engine, agenda, first })
+    let devices = b.macs.iter().map(|(name, mac)| (*mac, name.clone())).collect();
+    Ok(Built { engine: b.engine, agenda, first, devices })
 }
 
 fn device_lines(b: &mut Builder, name: &str, ns: &Namespace) -> Vec<String> {

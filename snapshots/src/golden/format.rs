@@ -98,6 +98,9 @@ pub struct Namespace {
     /// A plain switch, not recorded.
     #[serde(default)]
     pub switch: bool,
+    /// The namespace that it stands beside on one machine: devices can be moved between the two. A machine of its own if not said.
+    #[serde(default)]
+    pub host: Option<String>,
     /// `delay_first_probe_time` in seconds, if the case cares.
     #[serde(default)]
     pub arp_probe_delay: Option<u32>,

@@ -34,7 +34,7 @@ pub fn observe(golden: &Golden) -> Result<Observed, build::BuildError> {
     let built = build::build(golden)?;
     let run = built.engine.record(&built.agenda, &mut Shell);
     let began = built.first.iter().filter_map(|i| run.flows.get(*i)).map(|f| f.began).collect();
-    let observer = Observer { run: &run, ports: &golden.ports, timing: golden.timing, began: Some(began) };
+    let observer = Observer { run: &run, ports: &golden.ports, timing: golden.timing, began: Some(began), devices: Some(built.devices) };
     let outcomes = golden
         .outcome
         .iter()
