@@ -80,6 +80,7 @@ impl<T: Tracer> Walk<'_, T> {
                 }
                 let reply = Icmp::new(IcmpKind::EchoReply { id: *id, seq: *seq, payload: payload.clone() });
                 let spec = SendSpec {
+                    confirms: false,
                     // the reply comes from the address that was asked
                     src: if to_group { Ipv4Addr::UNSPECIFIED } else { dst },
                     dst: src,
@@ -276,6 +277,7 @@ impl<T: Tracer> Walk<'_, T> {
             Error::Redirect { gateway } => IcmpKind::Redirect { code: 1, gateway, quoted },
         };
         let spec = SendSpec {
+            confirms: false,
             src,
             dst: peer,
             ttl: None,

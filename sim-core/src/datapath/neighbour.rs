@@ -1,29 +1,30 @@
 //! From the next hop's address to its hardware address.
 //!
-//! Models: net/core/neighbour.c __neigh_event_send, neigh_timer_handler, neigh_update, neigh_invalidate;
-//! net/ipv4/arp.c arp_solicit, arp_error_report; net/ipv4/ip_output.c ip_finish_output2.
+//! Models: net/core/neighbour.c neigh_alloc, __neigh_event_send, neigh_timer_handler, __neigh_update, neigh_invalidate,
+//! neigh_forced_gc, neigh_periodic_work; net/ipv4/arp.c arp_error_report; net/ipv4/ip_output.c ip_finish_output2.
 //! Spec: RFC 826, RFC 1122 section 2.3.2.
-//! Simplifies: no garbage collection of stale entries, no table-wide limits; only a reply confirms, transport progress does not.
+//! Simplifies: the limits `gc_thresh1` to `gc_thresh3` hold for each namespace, on a real host for all together; a datagram that finds the
+//! table full is dropped, and the sender is told nothing; `app_solicit` asks nobody. The reachable time is drawn when it is first needed.
 
-use super::route::{LOOPBACK, select_addr};
+use super::route::LOOPBACK;
 use super::walk::{Timer, Walk};
-use crate::linux::device::Scope;
-use crate::linux::fib::RouteType;
 use crate::linux::id::Source;
-use crate::linux::neighbour::{Neighbour, NudState};
+use crate::linux::neighbour::{Neighbour, NudState, Reach};
 use crate::linux::rng::Draw;
 use crate::linux::skb::Skb;
 use crate::linux::sysctl::NeighParams;
-use crate::linux::{FlowId, IfIndex, Time};
-use crate::packet::{Arp, ArpOp, Ethernet, Ipv4Addr, Mac, Net};
+use crate::linux::{IfIndex, Time};
+use crate::packet::{Ethernet, Ipv4Addr, Mac};
 use crate::trace::delta::StateDelta;
 use crate::trace::evidence::{Addr32, NeighAction, TimerKind};
 use crate::trace::{Change, DropReason, Evidence, Step, Tracer};
-use std::sync::Arc;
 use std::time::Duration;
 
 /// What a queued packet is taken to weigh beyond its own bytes (SKB_TRUESIZE of a small packet).
 const TRUESIZE_OVERHEAD: u32 = 768;
+
+/// How long a reachable time that was drawn is in force.
+const REDRAW: Duration = Duration::from_secs(300);
 
 fn millis(ms: u32) -> Duration {
     Duration::from_millis(u64::from(ms))
@@ -52,12 +53,19 @@ impl<T: Tracer> Walk<'_, T> {
             return self.send_to(skb, dev, mac, own);
         }
         let now = self.now;
+        let confirms = std::mem::take(&mut skb.confirms);
         // the fast path: a connected entry
         if let Some(n) = self.ns.neigh.get_mut(dev, next_hop)
             && n.state.is_connected()
         {
-            n.used = now;
-            n.cached = true;
+            if confirms {
+                n.confirmed = now;
+            }
+            // the header is kept ready after the first packet; those that use it leave no trace in the entry (neigh_hh_output)
+            if !n.cached {
+                n.used = now;
+                n.cached = true;
+            }
             let (mac, state) = (n.mac, n.state);
             if T::ON {
                 let evidence =
@@ -67,36 +75,16 @@ impl<T: Tracer> Walk<'_, T> {
             return self.send_to(skb, dev, mac, own);
         }
         let params = device.neigh.clone();
-        if self.ns.neigh.get(dev, next_hop).is_none() {
-            self.ns.neigh.insert(Neighbour::new(dev, next_hop, now, Source::Kernel));
+        if self.ns.neigh.get(dev, next_hop).is_none() && !self.neigh_create(dev, next_hop, Source::Kernel) {
+            return self.drop_skb(skb, dev, DropReason::NeighCreateFail);
         }
-        let Some(n) = self.ns.neigh.get_mut(dev, next_hop) else { return };
-        n.used = now;
-        let before = n.state;
-        let mut probe = false;
-        match n.state {
-            NudState::None | NudState::Failed if params.mcast_solicit + params.app_solicit > 0 => {
-                n.state = NudState::Incomplete;
-                n.probes = params.ucast_solicit;
-                n.updated = now;
-                n.timer = now + millis(params.retrans_time_ms).max(Duration::from_millis(10));
-                let at = n.timer;
-                probe = true;
-                self.arm(at, Timer::Neighbour(dev, next_hop));
-            }
-            NudState::None | NudState::Failed => {
-                n.state = NudState::Failed;
-                self.neigh_step(&skb, dev, next_hop, before, NudState::Failed, NeighAction::Dropped, Mac::ZERO);
-                return self.drop_skb(skb, dev, DropReason::NeighFailed);
-            }
-            NudState::Stale => {
-                n.state = NudState::Delay;
-                n.updated = now;
-                n.timer = now + Duration::from_secs(u64::from(params.delay_first_probe_time));
-                let at = n.timer;
-                self.arm(at, Timer::Neighbour(dev, next_hop));
-            }
-            _ => {}
+        if confirms && let Some(n) = self.ns.neigh.get_mut(dev, next_hop) {
+            n.confirmed = now;
+        }
+        let Some((before, probe)) = self.neigh_event_send(dev, next_hop, &params) else { return };
+        if matches!((before, self.ns.neigh.get(dev, next_hop).map(|n| n.state)), (_, Some(NudState::Failed))) {
+            self.neigh_step(&skb, dev, next_hop, before, NudState::Failed, NeighAction::Dropped, Mac::ZERO);
+            return self.drop_skb(skb, dev, DropReason::NeighFailed);
         }
         let Some(n) = self.ns.neigh.get_mut(dev, next_hop) else { return };
         let (state, mac) = (n.state, n.mac);
@@ -128,8 +116,59 @@ impl<T: Tracer> Walk<'_, T> {
         }
         if probe {
             let cause = std::mem::replace(&mut self.cause, asker.0);
-            self.neigh_probe(dev, next_hop, asker.1, &params);
+            self.arp_solicit(dev, next_hop, asker.1, &params);
             self.cause = cause;
+        }
+    }
+
+    /// An entry is used that is not connected (__neigh_event_send): asked for, or to be confirmed soon. Returns the state before, and
+    /// whether a request is to be sent at once.
+    fn neigh_event_send(&mut self, dev: IfIndex, addr: Ipv4Addr, params: &NeighParams) -> Option<(NudState, bool)> {
+        let now = self.now;
+        let n = self.ns.neigh.get_mut(dev, addr)?;
+        n.used = now;
+        let before = n.state;
+        let mut probe = false;
+        match n.state {
+            NudState::None | NudState::Failed if params.mcast_solicit.saturating_add(params.app_solicit) > 0 => {
+                n.state = NudState::Incomplete;
+                n.probes = params.ucast_solicit;
+                n.updated = now;
+                n.timer = now + millis(params.retrans_time_ms).max(Duration::from_millis(10));
+                probe = true;
+            }
+            NudState::None | NudState::Failed => {
+                n.state = NudState::Failed;
+                n.updated = now;
+            }
+            NudState::Stale => {
+                n.state = NudState::Delay;
+                n.updated = now;
+                n.timer = now + Duration::from_secs(u64::from(params.delay_first_probe_time));
+            }
+            _ => return Some((before, false)),
+        }
+        let at = n.timer;
+        if at != Time::NEVER {
+            self.arm(at, Timer::Neighbour(dev, addr));
+        }
+        Some((before, probe))
+    }
+
+    /// An entry is used without a packet (`ip neigh … use`): made if need be, then as above.
+    pub fn neigh_use(&mut self, dev: IfIndex, addr: Ipv4Addr) {
+        let Some(params) = self.ns.config.devices.get(dev).filter(|d| d.uses_arp()).map(|d| d.neigh.clone()) else { return };
+        if self.ns.neigh.get(dev, addr).is_none() && !self.neigh_create(dev, addr, Source::Kernel) {
+            return;
+        }
+        let Some((before, probe)) = self.neigh_event_send(dev, addr, &params) else { return };
+        if let Some(n) = self.ns.neigh.get(dev, addr).filter(|n| n.state != before) {
+            let (state, mac) = (n.state, n.mac);
+            self.neigh_change_step(dev, addr, before, state, mac);
+            self.neigh_delta(dev, addr);
+        }
+        if probe {
+            self.arp_solicit(dev, addr, self.flow, &params);
         }
     }
 
@@ -154,29 +193,6 @@ impl<T: Tracer> Walk<'_, T> {
         }
     }
 
-    /// Asks for the address (neigh_probe, arp_solicit).
-    fn neigh_probe(&mut self, dev: IfIndex, target: Ipv4Addr, flow: FlowId, params: &NeighParams) {
-        let Some(n) = self.ns.neigh.get_mut(dev, target) else { return };
-        let unicast = n.state.is_valid() && n.probes < params.ucast_solicit;
-        n.probes += 1;
-        let to = if unicast { n.mac } else { Mac::BROADCAST };
-        // the source of the newest packet that waits, if it is an address of this host
-        let wanted = n.queue.back().and_then(|s| s.frame.ipv4()).map(|p| p.header.src);
-        let Some(device) = self.ns.config.devices.get(dev) else { return };
-        let announce = device.conf.arp_announce.max(self.ns.config.sysctl.conf_all.arp_announce);
-        let own = device.mac;
-        let local = wanted.filter(|a| self.ns.config.fib.addr_type(*a) == RouteType::Local);
-        let source = match announce {
-            0 => local,
-            1 => local.filter(|a| device.addrs.iter().any(|i| i.holds(target) && i.holds(*a))),
-            _ => None,
-        };
-        let Some(sender) = source.or_else(|| select_addr(&self.ns.config, dev, target, Scope::Link)) else { return };
-        let arp = Arp { op: ArpOp::Request, sender_mac: own, sender, target_mac: if unicast { to } else { Mac::ZERO }, target };
-        let skb = self.new_skb(Net::Arp(arp), flow);
-        self.send_to(skb, dev, to, own);
-    }
-
     /// The timer of an entry fired (neigh_timer_handler).
     pub fn neigh_timer(&mut self, dev: IfIndex, addr: Ipv4Addr) {
         let now = self.now;
@@ -186,7 +202,7 @@ impl<T: Tracer> Walk<'_, T> {
         }
         let Some(params) = self.ns.config.devices.get(dev).map(|d| d.neigh.clone()) else { return };
         let reachable = match n.state {
-            NudState::Reachable | NudState::Delay => self.reachable_time(&params),
+            NudState::Reachable | NudState::Delay => self.reachable_time(dev, &params),
             _ => Duration::ZERO,
         };
         let retrans = millis(params.retrans_time_ms).max(Duration::from_millis(10));
@@ -219,10 +235,10 @@ impl<T: Tracer> Walk<'_, T> {
             NudState::Incomplete | NudState::Probe => n.timer = now + retrans,
             _ => return,
         }
-        let max = match n.state {
-            NudState::Incomplete => params.ucast_solicit + params.app_solicit + params.mcast_solicit,
-            _ => params.ucast_solicit + params.app_solicit,
-        };
+        let max = params.ucast_solicit.saturating_add(params.app_solicit).saturating_add(match n.state {
+            NudState::Probe => params.mcast_resolicit,
+            _ => params.mcast_solicit,
+        });
         let given_up = matches!(n.state, NudState::Incomplete | NudState::Probe) && n.probes >= max;
         if given_up {
             n.state = NudState::Failed;
@@ -246,7 +262,7 @@ impl<T: Tracer> Walk<'_, T> {
             return self.neigh_invalidate(dev, addr);
         }
         if matches!(state, NudState::Incomplete | NudState::Probe) {
-            self.neigh_probe(dev, addr, self.flow, &params);
+            self.arp_solicit(dev, addr, self.flow, &params);
         }
     }
 
@@ -278,10 +294,87 @@ impl<T: Tracer> Walk<'_, T> {
         }
     }
 
-    /// Draws the reachable time in force: between half and one and a half of the base.
-    fn reachable_time(&mut self, params: &Arc<NeighParams>) -> Duration {
-        let base = params.base_reachable_time_ms;
-        millis(base / 2 + self.rng.below(Draw::ReachableTime, base.max(1)))
+    /// The reachable time in force on a link: drawn between half and one and a half of the base, and drawn anew after
+    /// 300 seconds or when the base changes (neigh_rand_reach_time, neigh_periodic_work).
+    fn reachable_time(&mut self, dev: IfIndex, params: &NeighParams) -> Duration {
+        let (base, now) = (params.base_reachable_time_ms, self.now);
+        if let Some(r) = self.ns.neigh.reach.get(&dev).filter(|r| r.base_ms == base && now.since(r.drawn) <= REDRAW) {
+            return r.value;
+        }
+        let value = millis(base / 2 + self.rng.below(Draw::ReachableTime, base.max(1)));
+        self.ns.neigh.reach.insert(dev, Reach { base_ms: base, value, drawn: now });
+        value
+    }
+
+    /// Makes an entry, unless there are too many; then those that can go are collected first (neigh_alloc).
+    pub(super) fn neigh_create(&mut self, dev: IfIndex, addr: Ipv4Addr, source: Source) -> bool {
+        let (now, sysctl) = (self.now, self.ns.config.sysctl.clone());
+        // the permanent ones do not count; who they are is looked up only when it gets tight
+        let all = self.ns.neigh.len() as u32;
+        let entries = if all >= sysctl.gc_thresh2 { self.ns.neigh.collectable().len() as u32 } else { all };
+        let overdue = now.since(self.ns.neigh.last_flush) > Duration::from_secs(5);
+        if entries >= sysctl.gc_thresh3 || (entries >= sysctl.gc_thresh2 && overdue) {
+            let shrunk = self.neigh_forced_gc(sysctl.gc_thresh2);
+            if shrunk == 0 && entries >= sysctl.gc_thresh3 {
+                return false;
+            }
+        }
+        self.ns.neigh.insert(Neighbour::new(dev, addr, now, source));
+        if !self.ns.neigh.collecting && self.ns.neigh.len() as u32 >= sysctl.gc_thresh1 {
+            self.ns.neigh.collecting = true;
+            self.arm(now + millis(sysctl.neigh_default.base_reachable_time_ms / 2), Timer::NeighbourGc);
+        }
+        true
+    }
+
+    /// Too many entries: those that failed, and those that nothing was heard of for five seconds, go (neigh_forced_gc).
+    fn neigh_forced_gc(&mut self, thresh2: u32) -> u32 {
+        let now = self.now;
+        let all = self.ns.neigh.collectable();
+        let most = (all.len() as u32).saturating_sub(thresh2);
+        let mut shrunk = 0;
+        for (dev, addr) in all {
+            let Some(n) = self.ns.neigh.get(dev, addr).filter(|n| !n.state.has_timer()) else { continue };
+            let old = now.since(n.updated) > Duration::from_secs(5);
+            if old || matches!(n.state, NudState::Failed | NudState::Noarp) {
+                self.neigh_forget(dev, addr);
+                shrunk += 1;
+                if shrunk >= most {
+                    break;
+                }
+            }
+        }
+        self.ns.neigh.last_flush = now;
+        shrunk
+    }
+
+    /// From time to time entries that failed, and those that were not used for `gc_stale_time`, go, if there are
+    /// `gc_thresh1` or more (neigh_periodic_work).
+    pub fn neigh_periodic_work(&mut self) {
+        let (now, sysctl) = (self.now, self.ns.config.sysctl.clone());
+        if (self.ns.neigh.len() as u32) < sysctl.gc_thresh1 {
+            self.ns.neigh.collecting = false;
+            return;
+        }
+        for (dev, addr) in self.ns.neigh.collectable() {
+            let stale_time = self.ns.config.devices.get(dev).map_or(60, |d| d.neigh.gc_stale_time);
+            let Some(n) = self.ns.neigh.get_mut(dev, addr).filter(|n| !n.state.has_timer()) else { continue };
+            n.used = n.used.max(n.confirmed.min(now));
+            if n.state == NudState::Failed || now.since(n.used) >= Duration::from_secs(u64::from(stale_time)) {
+                self.neigh_forget(dev, addr);
+            }
+        }
+        self.arm(now + millis(sysctl.neigh_default.base_reachable_time_ms / 2), Timer::NeighbourGc);
+    }
+
+    /// An entry without a timer is collected; nothing waits for it.
+    fn neigh_forget(&mut self, dev: IfIndex, addr: Ipv4Addr) {
+        if let Some(n) = self.ns.neigh.remove(dev, addr)
+            && T::ON
+        {
+            self.neigh_change_step(dev, addr, n.state, NudState::None, n.mac);
+            self.trace.delta(self.ns.id, StateDelta::Neighbour { dev, addr, mac: n.mac, state: NudState::None });
+        }
     }
 
     /// Learns or confirms an entry from an ARP packet (neigh_update). Creates it if `create` says so.
@@ -305,35 +398,31 @@ impl<T: Tracer> Walk<'_, T> {
         if matches!(old_state, NudState::Permanent | NudState::Noarp) {
             return;
         }
-        let mut new_state = state;
-        if old_state.is_valid() {
-            if mac != old_mac && !overrides {
-                // not trusted to replace what is known
-                return;
-            }
-            if mac == old_mac && state == NudState::Stale {
-                // a request from a neighbour that is known tells nothing new
-                new_state = old_state;
-            }
+        let same = old_state.is_valid() && mac == old_mac;
+        if state.is_connected()
+            && let Some(n) = self.ns.neigh.get_mut(dev, addr)
+        {
+            // heard of, even if what it says is not taken over
+            n.confirmed = now;
         }
+        if old_state.is_valid() && !same && !overrides {
+            // not trusted to replace what is known
+            return;
+        }
+        // a request from a neighbour that is known tells nothing new
+        let new_state = if same && state == NudState::Stale { old_state } else { state };
         let new_mac = mac;
-        let reachable = if new_state == NudState::Reachable { self.reachable_time(&params) } else { Duration::ZERO };
+        let reachable = if new_state == NudState::Reachable { self.reachable_time(dev, &params) } else { Duration::ZERO };
+        if existing.is_none() && !self.neigh_create(dev, addr, Source::Kernel) {
+            return;
+        }
         let source = if T::ON {
             let evidence = Evidence::NeighbourUpdate { addr: Addr32::from(addr), from: old_state, to: new_state, mac: new_mac };
             Source::Step(self.step(by, dev, evidence).0)
         } else {
             Source::Kernel
         };
-        let entry = match self.ns.neigh.get_mut(dev, addr) {
-            Some(n) => n,
-            None => {
-                self.ns.neigh.insert(Neighbour::new(dev, addr, now, source));
-                match self.ns.neigh.get_mut(dev, addr) {
-                    Some(n) => n,
-                    None => return,
-                }
-            }
-        };
+        let Some(entry) = self.ns.neigh.get_mut(dev, addr) else { return };
         if new_state.is_connected() {
             entry.confirmed = now;
         }
@@ -348,7 +437,9 @@ impl<T: Tracer> Walk<'_, T> {
         entry.mac = new_mac;
         if new_state != entry.state {
             entry.state = new_state;
-            entry.probes = 0;
+            if new_state == NudState::Probe {
+                entry.probes = 0;
+            }
             entry.timer = if new_state == NudState::Reachable { now + reachable } else { Time::NEVER };
             let at = entry.timer;
             if at != Time::NEVER {

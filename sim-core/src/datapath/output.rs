@@ -34,6 +34,8 @@ pub struct SendSpec {
     pub pmtudisc: PmtuDisc,
     /// The socket that sends it.
     pub socket: SocketId,
+    /// Whether the connection made progress: its neighbour is there (`dst_pending_confirm`).
+    pub confirms: bool,
     /// The flow it belongs to.
     pub flow: FlowId,
 }
@@ -99,6 +101,7 @@ pub fn ip_send<T: Tracer>(w: &mut Walk<'_, T>, spec: &SendSpec, body: Body) -> R
     let mut skb = w.new_skb(Net::Ipv4(Ipv4Packet { header, body }), spec.flow);
     skb.mark = spec.mark;
     skb.socket = spec.socket;
+    skb.confirms = spec.confirms;
     if T::ON && spec.socket.is_some() {
         w.step(&skb, IfIndex::NONE, Evidence::SocketSend { socket: spec.socket, len: data as u32 });
     }

@@ -57,6 +57,7 @@ pub fn nf_send_reset<T: Tracer>(w: &mut Walk<'_, T>, skb: &Skb, _state: &HookSta
     let (from, to) = (p.header.dst, p.header.src);
     let Ok((dst, _)) = w.route_output(None, from, to, IfIndex::NONE) else { return };
     let spec = SendSpec {
+        confirms: false,
         src: from,
         dst: to,
         ttl: None,

@@ -263,6 +263,7 @@ pub fn send_raw<T: Tracer>(w: &mut Walk<'_, T>, bytes: &[u8]) -> Result<usize> {
     let flow = w.flow;
     if packet.header.src.is_unspecified() {
         let spec = SendSpec {
+            confirms: false,
             src: Ipv4Addr::UNSPECIFIED,
             dst: packet.header.dst,
             ttl: None,

@@ -12,6 +12,10 @@ use crate::trace::{Change, DropReason, Evidence, Step, StepId, Tracer};
 pub enum Timer {
     /// Neighbour resolution of an address.
     Neighbour(IfIndex, Ipv4Addr),
+    /// Requests that a proxy answers are due.
+    ProxyArp,
+    /// The periodic look at all neighbours.
+    NeighbourGc,
     /// A timer of a TCP socket: retransmission, delayed acknowledgment, or the end of a state.
     Tcp(SocketId, TimerKind),
     /// Reassembly of fragments.

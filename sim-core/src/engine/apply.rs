@@ -129,6 +129,10 @@ impl<T: Tracer> Engine<T> {
                     self.walk(netns, PacketId::NONE, FlowId::NONE, |w| w.neigh_ready(dev, addr));
                     self.effects(netns, PacketId::NONE, FlowId::NONE);
                 }
+                Request::ResolveNeighbour { dev, addr } => {
+                    self.walk(netns, PacketId::NONE, FlowId::NONE, |w| w.neigh_use(dev, addr));
+                    self.effects(netns, PacketId::NONE, FlowId::NONE);
+                }
                 Request::Garp { dev } => {
                     self.walk(netns, PacketId::NONE, FlowId::NONE, |w| {
                         let addrs: Vec<_> =

@@ -73,6 +73,8 @@ impl<T: Tracer> Engine<T> {
             Happening::Timer { netns, timer } => {
                 self.walk(netns, PacketId::NONE, FlowId::NONE, |walk| match timer {
                     Timer::Neighbour(dev, addr) => walk.neigh_timer(dev, addr),
+                    Timer::ProxyArp => walk.neigh_proxy_process(),
+                    Timer::NeighbourGc => walk.neigh_periodic_work(),
                     Timer::Tcp(socket, kind) => crate::datapath::tcp::tcp_timer(walk, socket, kind),
                     Timer::Reassembly(number) => walk.fragments_expired(number),
                 });

@@ -18,6 +18,7 @@ use super::skb::Skb;
 use super::time::Time;
 use crate::packet::{Address, Mac};
 use std::collections::VecDeque;
+use std::time::Duration;
 
 /// State of an entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
@@ -65,6 +66,12 @@ impl NudState {
         matches!(self, NudState::Permanent | NudState::Noarp | NudState::Reachable | NudState::Probe | NudState::Stale | NudState::Delay)
     }
 
+    /// NUD_IN_TIMER: a timer runs, which holds on to the entry.
+    #[inline]
+    pub fn has_timer(self) -> bool {
+        matches!(self, NudState::Incomplete | NudState::Reachable | NudState::Delay | NudState::Probe)
+    }
+
     /// NUD_CONNECTED: usable without a second thought.
     #[inline]
     pub fn is_connected(self) -> bool {
@@ -99,6 +106,8 @@ pub struct Neighbour<A> {
     pub timer: Time,
     /// The link header is kept ready (`hh`): something was sent to it before.
     pub cached: bool,
+    /// Its turn among all that were made: the older is collected first.
+    pub born: u64,
     /// What made it.
     pub source: Source,
 }
@@ -119,20 +128,62 @@ impl<A> Neighbour<A> {
             queue_bytes: 0,
             timer: Time::NEVER,
             cached: false,
+            born: 0,
             source,
         }
     }
+}
+
+/// The reachable time in force on a link (`neigh_parms.reachable_time`).
+#[derive(Clone, Copy, Debug)]
+pub struct Reach {
+    /// The base that it was drawn from, in milliseconds.
+    pub base_ms: u32,
+    /// What was drawn: between half and one and a half of the base.
+    pub value: Duration,
+    /// When.
+    pub drawn: Time,
+}
+
+/// A request that waits for a proxy's answer.
+#[derive(Clone, Debug)]
+pub struct Proxied {
+    /// When it is answered.
+    pub due: Time,
+    /// The link that it came in by.
+    pub dev: IfIndex,
+    /// The request.
+    pub skb: Box<Skb>,
 }
 
 /// The neighbour cache of a namespace for one family.
 #[derive(Clone, Debug)]
 pub struct Neighbours<A> {
     entries: HotMap<(IfIndex, A), Neighbour<A>>,
+    born: u64,
+    /// Reachable times drawn, by link.
+    pub reach: HotMap<IfIndex, Reach>,
+    /// Addresses that this host answers for by command (`ip neigh add proxy`), the newest first.
+    pub proxies: Vec<(IfIndex, A)>,
+    /// Requests that a proxy answers later, in order of arrival (`proxy_queue`).
+    pub proxied: Vec<Proxied>,
+    /// When entries were last collected because there were too many (`last_flush`).
+    pub last_flush: Time,
+    /// Whether the periodic collection is under way (`gc_work`).
+    pub collecting: bool,
 }
 
 impl<A: Address> Default for Neighbours<A> {
     fn default() -> Self {
-        Neighbours { entries: HotMap::default() }
+        Neighbours {
+            entries: HotMap::default(),
+            born: 0,
+            reach: HotMap::default(),
+            proxies: Vec::new(),
+            proxied: Vec::new(),
+            last_flush: Time::ZERO,
+            collecting: false,
+        }
     }
 }
 
@@ -150,7 +201,11 @@ impl<A: Address> Neighbours<A> {
     }
 
     /// Puts an entry in, in place of an earlier one of the same address.
-    pub fn insert(&mut self, entry: Neighbour<A>) -> Option<Neighbour<A>> {
+    pub fn insert(&mut self, mut entry: Neighbour<A>) -> Option<Neighbour<A>> {
+        if entry.born == 0 {
+            self.born += 1;
+            entry.born = self.born;
+        }
         self.entries.insert((entry.dev, entry.addr), entry)
     }
 
@@ -162,6 +217,14 @@ impl<A: Address> Neighbours<A> {
     /// All entries by device and address.
     pub fn sorted(&self) -> Vec<&Neighbour<A>> {
         self.entries.sorted().into_iter().map(|(_, n)| n).collect()
+    }
+
+    /// Entries that may be collected, those made first in front: all but the permanent ones (`gc_list`).
+    pub fn collectable(&self) -> Vec<(IfIndex, A)> {
+        let mut all: Vec<_> =
+            self.entries.sorted().into_iter().filter(|(_, n)| n.state != NudState::Permanent).map(|(k, n)| (n.born, *k)).collect();
+        all.sort_unstable_by_key(|(born, _)| *born);
+        all.into_iter().map(|(_, k)| k).collect()
     }
 
     /// How many entries there are.

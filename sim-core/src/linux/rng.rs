@@ -24,9 +24,11 @@ pub enum Draw {
     Program = 6,
     /// Hardware addresses of new devices.
     HardwareAddress = 7,
+    /// How long a proxy waits before it answers.
+    ProxyDelay = 8,
 }
 
-const STREAMS: usize = 8;
+const STREAMS: usize = 9;
 
 /// The streams of a run, begun when first asked.
 #[derive(Debug)]

@@ -76,6 +76,8 @@ pub struct Skb {
     pub frag_max: u32,
     /// `ipvs_property`: IPVS has had it, and leaves it alone from now on.
     pub ipvs: bool,
+    /// The connection made progress: who it is sent to is there (`dst_pending_confirm`).
+    pub confirms: bool,
     /// The route that it was sent with leads to this host: over `lo` it is not looked up again (skb_valid_dst).
     pub local_route: bool,
     /// `hash`: what spreads flows over ports and paths; 0 until somebody asks (skb_get_hash).
@@ -102,6 +104,7 @@ impl Skb {
             forwarded: false,
             frag_max: 0,
             ipvs: false,
+            confirms: false,
             local_route: false,
             hash: 0,
             recursion: 0,

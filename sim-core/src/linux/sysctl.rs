@@ -24,10 +24,16 @@ pub struct DevConf {
     pub arp_filter: bool,
     /// `arp_accept`.
     pub arp_accept: u8,
-    /// `arp_notify`.
+    /// `arp_notify`; the larger counts.
     pub arp_notify: bool,
     /// `proxy_arp`.
     pub proxy_arp: bool,
+    /// `proxy_arp_pvlan`: answers for hosts behind the very device that asks.
+    pub proxy_arp_pvlan: bool,
+    /// `drop_gratuitous_arp`.
+    pub drop_gratuitous_arp: bool,
+    /// `arp_evict_nocarrier`: without carrier what is known of neighbours is forgotten.
+    pub arp_evict_nocarrier: bool,
     /// `send_redirects`.
     pub send_redirects: bool,
     /// `accept_redirects`.
@@ -53,6 +59,9 @@ impl Default for DevConf {
             arp_accept: 0,
             arp_notify: false,
             proxy_arp: false,
+            proxy_arp_pvlan: false,
+            drop_gratuitous_arp: false,
+            arp_evict_nocarrier: true,
             send_redirects: true,
             accept_redirects: true,
             log_martians: false,
@@ -75,6 +84,8 @@ pub struct NeighParams {
     pub ucast_solicit: u32,
     /// `app_solicit`.
     pub app_solicit: u32,
+    /// `mcast_resolicit`: broadcast requests after the unicast probes of a known neighbour.
+    pub mcast_resolicit: u32,
     /// `delay_first_probe_time` in seconds.
     pub delay_first_probe_time: u32,
     /// `gc_stale_time` in seconds.
@@ -85,6 +96,8 @@ pub struct NeighParams {
     pub locktime: u32,
     /// `proxy_delay` in hundredths of a second.
     pub proxy_delay: u32,
+    /// `proxy_qlen`: how many requests may wait for a proxy's answer.
+    pub proxy_qlen: u32,
 }
 
 impl Default for NeighParams {
@@ -95,11 +108,13 @@ impl Default for NeighParams {
             mcast_solicit: 3,
             ucast_solicit: 3,
             app_solicit: 0,
+            mcast_resolicit: 0,
             delay_first_probe_time: 5,
             gc_stale_time: 60,
             unres_qlen_bytes: 212_992,
             locktime: 100,
             proxy_delay: 80,
+            proxy_qlen: 64,
         }
     }
 }
@@ -193,6 +208,14 @@ pub struct Sysctls {
     pub conf_default: Arc<DevConf>,
     /// `net.ipv4.neigh.default`: what new devices begin with.
     pub neigh_default: Arc<NeighParams>,
+    /// `net.ipv4.neigh.default.gc_thresh1`: with fewer entries nothing is collected.
+    pub gc_thresh1: u32,
+    /// `net.ipv4.neigh.default.gc_thresh2`: with more, entries older than five seconds are collected before a new one is made.
+    pub gc_thresh2: u32,
+    /// `net.ipv4.neigh.default.gc_thresh3`: the most entries there can be.
+    pub gc_thresh3: u32,
+    /// `net.ipv4.neigh.default.gc_interval` in seconds; kept, the kernel does not use it.
+    pub gc_interval: u32,
     /// `net.bridge.bridge-nf-call-iptables`.
     pub bridge_nf_call_iptables: bool,
     /// `net.bridge.bridge-nf-call-ip6tables`.
@@ -230,6 +253,10 @@ impl Default for Sysctls {
             conf_all: Arc::new(DevConf::default()),
             conf_default: Arc::new(DevConf::default()),
             neigh_default: Arc::new(NeighParams::default()),
+            gc_thresh1: 128,
+            gc_thresh2: 512,
+            gc_thresh3: 1024,
+            gc_interval: 30,
             bridge_nf_call_iptables: true,
             bridge_nf_call_ip6tables: true,
             bridge_nf_call_arptables: true,

@@ -224,10 +224,11 @@ impl<'r> Report<'r> {
                     ("packet", packet.into()),
                 ])
             }
-            Evidence::ArpInput { request, answered, target } => Told::new(vec![
-                ("op", if request { "request" } else { "reply" }.into()),
+            Evidence::ArpInput { verdict, target } => Told::new(vec![
+                ("op", if verdict.is_request() { "request" } else { "reply" }.into()),
                 ("target", target.ipv4().to_string().into()),
-                ("answered", answered.into()),
+                ("answered", verdict.answers().into()),
+                ("why", verdict.name().into()),
             ]),
             Evidence::Timer { timer: t } => Told::new(vec![("timer", timer(t).into())]),
             Evidence::Drop { reason } => {

@@ -67,7 +67,7 @@ kinds! {
     Fragment "fragment" 'r' ["mtu", "parts"] "the packet was cut",
     Defrag "defrag" 'r' ["offset", "parts"] "a fragment waits for the others of its packet, or was the last of them",
     IcmpError "icmp-error" '!' ["type", "code", "name", "packet"] "an ICMP error was made about the packet",
-    ArpInput "arp-input" 'a' ["op", "target", "answered"] "an ARP packet was looked at",
+    ArpInput "arp-input" 'a' ["op", "target", "answered", "why"] "an ARP packet was looked at",
     Timer "timer" 't' ["timer"] "a timer fired",
     Drop "drop" 'x' ["reason", "meaning"] "the packet ended here",
 }

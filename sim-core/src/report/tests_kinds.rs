@@ -52,7 +52,7 @@ fn samples() -> Vec<Evidence> {
         Evidence::Fragment { mtu: 1400, parts: 2 },
         Evidence::Defrag { offset: 0, parts: 2 },
         Evidence::IcmpError { kind: 3, code: 1, packet: PacketId(2) },
-        Evidence::ArpInput { request: true, answered: true, target: addr },
+        Evidence::ArpInput { verdict: crate::trace::evidence::ArpVerdict::Local, target: addr },
         Evidence::Timer { timer: TimerKind::Neighbour },
         Evidence::Drop { reason: DropReason::NoSocket },
     ]

@@ -67,7 +67,7 @@ pub fn answer(ns: &Netns, query: &Query, around: &dyn Surroundings) -> Answer {
         Query::Rule => {
             Answer::printed("0:\tfrom all lookup local\n32766:\tfrom all lookup main\n32767:\tfrom all lookup default\n".to_owned())
         }
-        Query::Neigh(q) => ip::neigh::answer(ns, q),
+        Query::Neigh(q) => ip::neigh::answer(ns, q, around.now()),
         Query::NetnsList => {
             let mut names = around.netns_names();
             names.sort();

@@ -139,6 +139,53 @@ pub enum RemoteHit {
     Miss,
 }
 
+/// What became of an ARP packet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum ArpVerdict {
+    /// A request for an address of this host: answered.
+    Local,
+    /// A request for an address that this host is a proxy for: answered.
+    Proxy,
+    /// As `Proxy`, but answered after a while (`proxy_delay`).
+    ProxyLater,
+    /// A request for an address of this host that `arp_ignore` passes over.
+    Ignored,
+    /// A request for an address of this host that `arp_filter` passes over.
+    Filtered,
+    /// Somebody tries whether an address is free (RFC 5227), and it is not this host's.
+    Probe,
+    /// A request for somebody else, or one that may not come in here.
+    NotHere,
+    /// An answer, asked for or not.
+    Reply,
+}
+
+impl ArpVerdict {
+    /// Whether the packet asks.
+    pub fn is_request(self) -> bool {
+        self != ArpVerdict::Reply
+    }
+
+    /// Whether it is answered at once.
+    pub fn answers(self) -> bool {
+        matches!(self, ArpVerdict::Local | ArpVerdict::Proxy)
+    }
+
+    /// Its name in the trace document.
+    pub fn name(self) -> &'static str {
+        match self {
+            ArpVerdict::Local => "local",
+            ArpVerdict::Proxy => "proxy",
+            ArpVerdict::ProxyLater => "proxy-later",
+            ArpVerdict::Ignored => "arp-ignore",
+            ArpVerdict::Filtered => "arp-filter",
+            ArpVerdict::Probe => "probe",
+            ArpVerdict::NotHere => "not-here",
+            ArpVerdict::Reply => "reply",
+        }
+    }
+}
+
 /// What a step decided.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Evidence {
@@ -400,10 +447,8 @@ pub enum Evidence {
     },
     /// An ARP packet was looked at.
     ArpInput {
-        /// Whether it is a request (else a reply).
-        request: bool,
-        /// Whether it was answered.
-        answered: bool,
+        /// What became of it.
+        verdict: ArpVerdict,
         /// Address asked for.
         target: Addr32,
     },

@@ -49,6 +49,7 @@ impl<A: Address> Conn<'_, A> {
         let waited = self.t.snd.unsent.len();
         let newly_sacked = self.take_sack(o);
         let duplicate = !advanced && seg.seq_len() == 0 && !window_changed && !self.t.snd.in_flight.is_empty();
+        self.t.dst_confirm |= duplicate;
         let acked = if advanced { self.clean_queue(seg.ack, o) } else { 0 };
         if advanced {
             self.t.soft_error = None;
@@ -91,6 +92,7 @@ impl<A: Address> Conn<'_, A> {
             acked += 1;
             self.t.snd.in_flight.pop_front();
         }
+        self.t.dst_confirm |= acked > 0;
         self.t.snd.una = ack;
         self.t.timers.retransmits = 0;
         self.t.timers.since = None;

@@ -72,6 +72,7 @@ pub(super) fn spec_of(s: &Socket<Ipv4Addr>, dst: Ipv4Addr) -> SendSpec {
         oif: s.device,
         pmtudisc: s.pmtudisc,
         socket: s.id,
+        confirms: false,
         flow: s.flow,
     }
 }
@@ -104,7 +105,8 @@ fn carry_out<T: Tracer>(w: &mut Walk<'_, T>, id: SocketId, about: About, out: Ve
         match action {
             Action::Send(seg) => {
                 let Some(remote) = s.remote else { continue };
-                let spec = spec_of(s, remote.addr);
+                let confirms = std::mem::take(&mut t.dst_confirm);
+                let spec = SendSpec { confirms, ..spec_of(s, remote.addr) };
                 // What OUTPUT or the route says to a segment is no concern of the connection: it sends again.
                 let _ = ip_send(w, &spec, Body::Tcp(seg));
             }
@@ -288,6 +290,7 @@ fn send_reset<T: Tracer>(w: &mut Walk<'_, T>, skb: &Skb) {
     }
     let Some(reset) = Conn::<Ipv4Addr>::reset_for(seg) else { return };
     let spec = SendSpec {
+        confirms: false,
         src: ip.header.dst,
         dst: ip.header.src,
         ttl: None,

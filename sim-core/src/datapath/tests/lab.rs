@@ -9,23 +9,23 @@ use crate::trace::Tracer;
 use std::sync::Arc;
 use std::time::Duration;
 
-pub(super) struct Lab<T> {
-    pub(super) ns: Netns,
-    pub(super) now: Time,
-    pub(super) rng: Rng,
-    pub(super) trace: T,
+pub(in crate::datapath) struct Lab<T> {
+    pub(in crate::datapath) ns: Netns,
+    pub(in crate::datapath) now: Time,
+    pub(in crate::datapath) rng: Rng,
+    pub(in crate::datapath) trace: T,
     effects: Effects,
     ids: Ids,
 }
 
 impl<T: Tracer> Lab<T> {
-    pub(super) fn new(trace: T) -> Self {
+    pub(in crate::datapath) fn new(trace: T) -> Self {
         let (rng, effects, ids) = (Rng::new(7), Effects::default(), Ids::default());
         Lab { ns: Netns::empty(NetnsId(0)), now: Time(1_000_000_000), rng, trace, effects, ids }
     }
 
     /// A router with 10.0.1.1 on its first device and 10.0.2.1 on its second.
-    pub(super) fn router(trace: T) -> Self {
+    pub(in crate::datapath) fn router(trace: T) -> Self {
         let mut lab = Lab::new(trace);
         for (index, octet) in [(1, 1), (2, 2)] {
             lab.device(index, &[(Ipv4Addr::new(10, 0, octet, 1), 24, Scope::Universe, false)]);
@@ -33,7 +33,7 @@ impl<T: Tracer> Lab<T> {
         lab
     }
 
-    pub(super) fn device(&mut self, index: u32, addrs: &[(Ipv4Addr, u8, Scope, bool)]) {
+    pub(in crate::datapath) fn device(&mut self, index: u32, addrs: &[(Ipv4Addr, u8, Scope, bool)]) {
         let addrs = addrs.iter().map(|&(local, len, scope, secondary)| IfAddr {
             row: RowId::NONE,
             local,
@@ -67,7 +67,7 @@ impl<T: Tracer> Lab<T> {
         });
     }
 
-    pub(super) fn with<R>(&mut self, f: impl FnOnce(&mut Walk<'_, T>) -> R) -> R {
+    pub(in crate::datapath) fn with<R>(&mut self, f: impl FnOnce(&mut Walk<'_, T>) -> R) -> R {
         f(&mut Walk {
             ns: &mut self.ns,
             now: self.now,
@@ -80,21 +80,21 @@ impl<T: Tracer> Lab<T> {
         })
     }
 
-    pub(super) fn pass(&mut self, seconds: u64) {
+    pub(in crate::datapath) fn pass(&mut self, seconds: u64) {
         self.now = self.now + Duration::from_secs(seconds);
     }
 
     /// An empty table, some time later.
-    pub(super) fn next_run(&mut self) {
+    pub(in crate::datapath) fn next_run(&mut self) {
         self.ns.conntrack.flush(self.now);
         self.pass(100);
     }
 
-    pub(super) fn rows(&self) -> Vec<String> {
+    pub(in crate::datapath) fn rows(&self) -> Vec<String> {
         self.ns.conntrack.list(self.now)
     }
 }
 
-pub(super) fn unhex(s: &str) -> Vec<u8> {
+pub(in crate::datapath) fn unhex(s: &str) -> Vec<u8> {
     (0..s.len() / 2).map(|i| u8::from_str_radix(&s[2 * i..2 * i + 2], 16).unwrap()).collect()
 }

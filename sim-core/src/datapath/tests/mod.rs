@@ -4,4 +4,4 @@
 mod flows;
 mod kernel_nat;
 mod kernel_tcp;
-mod lab;
+pub(in crate::datapath) mod lab;

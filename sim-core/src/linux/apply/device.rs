@@ -249,6 +249,9 @@ pub(super) fn switch(ns: &mut Netns, index: IfIndex, up: bool, at: Time, request
     } else {
         route::device_gone(ns, index, route::Down::Switched);
         forget_neighbours(ns, index, true, requests);
+        // pneigh_ifdown
+        ns.neigh.proxies.retain(|(dev, _)| *dev != index);
+        ns.neigh.proxied.retain(|p| p.dev != index);
         // Flows that were masqueraded by way of it cannot go on (masq_device_event).
         ns.conntrack.delete_masqueraded(index, None, at);
     }
@@ -286,7 +289,8 @@ pub fn set_carrier(ns: &mut Netns, index: IfIndex, carrier: bool, at: Time) -> V
     if let Some(d) = ns.config_mut().devices.get_mut(index) {
         d.carrier = carrier;
     }
-    if !carrier {
+    let evicts = ns.config.sysctl.conf_all.arp_evict_nocarrier && ns.config.devices.get(index).is_some_and(|d| d.conf.arp_evict_nocarrier);
+    if !carrier && evicts {
         forget_neighbours(ns, index, false, &mut requests);
     }
     bridge::port_changed(ns, index, at, &mut requests);

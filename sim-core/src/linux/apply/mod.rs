@@ -89,6 +89,13 @@ pub enum Request {
         /// When.
         at: Time,
     },
+    /// `ip neigh … use`: the neighbour is to be resolved or confirmed.
+    ResolveNeighbour {
+        /// The link.
+        dev: IfIndex,
+        /// The address.
+        addr: Ipv4Addr,
+    },
     /// A neighbour's hardware address was set while packets waited for it: they can go.
     NeighbourReady {
         /// The link.

@@ -35,6 +35,24 @@ pub(super) fn apply(ns: &mut Netns, op: &NeighOp, at: Time, source: Source, requ
             }
             Ok(())
         }
+        NeighOp::Proxy { dev, addr, add } => {
+            let index = find(ns, dev)?;
+            let key = (index, *addr);
+            let there = ns.neigh.proxies.contains(&key);
+            if *add && !there {
+                ns.neigh.proxies.insert(0, key);
+            } else if !*add && !there {
+                return Err(OpError::errno(Errno::ENOENT));
+            } else if !*add {
+                ns.neigh.proxies.retain(|k| *k != key);
+            }
+            Ok(())
+        }
+        NeighOp::Use { dev, addr } => {
+            let index = find(ns, dev)?;
+            requests.push(Request::ResolveNeighbour { dev: index, addr: *addr });
+            Ok(())
+        }
         NeighOp::Flush { dev } => {
             let index = dev
                 .as_deref()

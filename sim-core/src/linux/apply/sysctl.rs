@@ -87,13 +87,16 @@ const CONF: &[Key<DevConf>] = keys![DevConf;
     "accept_redirects" 0..0 => accept_redirects;
     "arp_accept" 0..0 => arp_accept;
     "arp_announce" 0..0 => arp_announce;
+    "arp_evict_nocarrier" 0..1 => arp_evict_nocarrier;
     "arp_filter" 0..0 => arp_filter;
     "arp_ignore" 0..0 => arp_ignore;
     "arp_notify" 0..0 => arp_notify;
+    "drop_gratuitous_arp" 0..0 => drop_gratuitous_arp;
     "forwarding" 0..0 => forwarding;
     "log_martians" 0..0 => log_martians;
     "promote_secondaries" 0..0 => promote_secondaries;
     "proxy_arp" 0..0 => proxy_arp;
+    "proxy_arp_pvlan" 0..0 => proxy_arp_pvlan;
     "route_localnet" 0..0 => route_localnet;
     "rp_filter" 0..0 => rp_filter;
     "send_redirects" 0..0 => send_redirects;
@@ -107,8 +110,10 @@ const NEIGH: &[Key<NeighParams>] = keys![NeighParams;
     "delay_first_probe_time" 0..2147483647 => delay_first_probe_time;
     "gc_stale_time" 0..2147483647 => gc_stale_time;
     "locktime" 0..2147483647 => locktime;
+    "mcast_resolicit" 0..2147483647 => mcast_resolicit;
     "mcast_solicit" 0..2147483647 => mcast_solicit;
     "proxy_delay" 0..2147483647 => proxy_delay;
+    "proxy_qlen" 0..2147483647 => proxy_qlen;
     "retrans_time_ms" 1..2147483647 => retrans_time_ms;
     "ucast_solicit" 0..2147483647 => ucast_solicit;
     "unres_qlen_bytes" 0..2147483647 => unres_qlen_bytes;
@@ -154,6 +159,14 @@ const CONNTRACK: &[Key<CtSysctls>] = keys![CtSysctls;
     "nf_conntrack_tcp_timeout_unacknowledged" 0..0 => tcp_timeout_unacknowledged;
     "nf_conntrack_udp_timeout" 0..0 => udp_timeout;
     "nf_conntrack_udp_timeout_stream" 0..0 => udp_timeout_stream;
+];
+
+/// `net.ipv4.neigh.default.*` beside the parameters: limits of the whole table.
+const NEIGH_TABLE: &[Key<Sysctls>] = keys![Sysctls;
+    "gc_interval" 0..2147483647 => gc_interval;
+    "gc_thresh1" 0..2147483647 => gc_thresh1;
+    "gc_thresh2" 0..2147483647 => gc_thresh2;
+    "gc_thresh3" 0..2147483647 => gc_thresh3;
 ];
 
 fn key<T>(keys: &'static [Key<T>], name: &str) -> Option<&'static Key<T>> {
@@ -269,6 +282,11 @@ fn set_path(ns: &mut Netns, path: &str, value: &str) -> Result<(), Errno> {
                 }
             }
         }
+        ["net", "ipv4", "neigh", "default", name] if key(NEIGH_TABLE, name).is_some() => {
+            let mut all = (**sysctl).clone();
+            put(key(NEIGH_TABLE, name).ok_or(Errno::ENOENT)?, &mut all, &v)?;
+            ns.config_mut().sysctl = Arc::new(all);
+        }
         ["net", "ipv4", "neigh", dev, name] => {
             let k = key(NEIGH, name).ok_or(Errno::ENOENT)?;
             let mut params = (**neigh_of(ns, dev).ok_or(Errno::ENOENT)?).clone();
@@ -368,6 +386,7 @@ fn get_path(ns: &Netns, path: &str) -> Option<String> {
         }
         ["net", "ipv4", "conf", dev, name] => (key(CONF, name)?.get)(conf_of(ns, dev)?),
         ["net", "ipv4", "neigh", dev, "base_reachable_time"] => i64::from(neigh_of(ns, dev)?.base_reachable_time_ms / 1_000),
+        ["net", "ipv4", "neigh", "default", name] if key(NEIGH_TABLE, name).is_some() => (key(NEIGH_TABLE, name)?.get)(s),
         ["net", "ipv4", "neigh", dev, name] => (key(NEIGH, name)?.get)(neigh_of(ns, dev)?),
         ["net", "ipv6", "conf", dev, "disable_ipv6"] => match *dev {
             "all" => i64::from(s.disable_ipv6),
@@ -397,6 +416,9 @@ pub fn list(ns: &Netns) -> Vec<(String, String)> {
         dir(&format!("net/ipv6/conf/{dev}"), &mut ["disable_ipv6"].into_iter());
         if dev != "all" {
             dir(&format!("net/ipv4/neigh/{dev}"), &mut NEIGH.iter().map(|k| k.name));
+            if dev == "default" {
+                dir("net/ipv4/neigh/default", &mut NEIGH_TABLE.iter().map(|k| k.name));
+            }
         }
     }
     paths.sort_by(|a, b| a.split('/').cmp(b.split('/')));

@@ -29,6 +29,22 @@ pub enum NeighOp {
         /// The address.
         addr: Ipv4Addr,
     },
+    /// `ip neigh add proxy A dev DEV`, `ip neigh del proxy A dev DEV`: this host answers for the address.
+    Proxy {
+        /// The device.
+        dev: Arc<str>,
+        /// The address.
+        addr: Ipv4Addr,
+        /// Added, or deleted.
+        add: bool,
+    },
+    /// `ip neigh replace A dev DEV use`: the entry is used as if a packet were sent, which makes the kernel resolve or confirm it.
+    Use {
+        /// The device.
+        dev: Arc<str>,
+        /// The address.
+        addr: Ipv4Addr,
+    },
     /// `ip neigh flush [dev DEV | all]`: all that are not permanent.
     Flush {
         /// The device; all if none is given.

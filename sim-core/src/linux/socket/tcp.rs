@@ -312,6 +312,8 @@ pub struct Tcb<A> {
     pub orphan: bool,
     /// `sk_err_soft`: an error that counts if the connection times out.
     pub soft_error: Option<crate::linux::Errno>,
+    /// The peer was heard of: the next segment says so to its neighbour entry (`sk_dst_pending_confirm`).
+    pub dst_confirm: bool,
     family: std::marker::PhantomData<A>,
 }
 
@@ -335,6 +337,7 @@ impl<A: Address> Tcb<A> {
             passive: false,
             orphan: false,
             soft_error: None,
+            dst_confirm: false,
             family: std::marker::PhantomData,
         }
     }

@@ -76,7 +76,7 @@ pub fn of(report: &Report<'_>, v: &StepView<'_>) -> Words {
         Evidence::Fragment { mtu, parts } => route::fragment(mtu, parts),
         Evidence::Defrag { offset, parts } => route::defrag(offset, parts),
         Evidence::IcmpError { kind, code, packet } => socket::icmp_error(v, kind, code, packet),
-        Evidence::ArpInput { request, answered, target } => neighbour::arp_input(v, request, answered, target.ipv4()),
+        Evidence::ArpInput { verdict, target } => neighbour::arp_input(v, verdict, target.ipv4()),
         Evidence::Timer { timer } => neighbour::timer(timer),
         Evidence::Drop { reason } => drop(v, reason),
     }

@@ -6,7 +6,7 @@ use crate::packet::{Ipv4Addr, Mac};
 use crate::report::doc::{Line, Role};
 use crate::report::headers::lookup as header;
 use crate::report::view::StepView;
-use crate::trace::evidence::{NeighAction, TimerKind};
+use crate::trace::evidence::{ArpVerdict, NeighAction, TimerKind};
 
 pub(super) fn lookup(v: &StepView<'_>, addr: Ipv4Addr, state: NudState, after: NudState, action: NeighAction, mac: Mac) -> Words {
     match action {
@@ -59,15 +59,45 @@ pub(super) fn update(v: &StepView<'_>, addr: Ipv4Addr, from: NudState, to: NudSt
     Words::new(what).why(why)
 }
 
-pub(super) fn arp_input(v: &StepView<'_>, request: bool, answered: bool, target: Ipv4Addr) -> Words {
+pub(super) fn arp_input(v: &StepView<'_>, verdict: ArpVerdict, target: Ipv4Addr) -> Words {
     let asker = header(&v.headers, "arp.sender").map(|s| s.to_string()).unwrap_or_default();
-    let what = match (request, answered) {
-        (true, true) => Line::plain(format!("{asker} asks for {target}: answered with the address of {}", v.dev)),
-        (true, false) => Line::plain(format!("{asker} asks for {target}: not ours, no answer")),
-        (false, _) => Line::plain(format!("the answer of {asker}")),
+    let gratuitous = asker == target.to_string();
+    let asks = format!("{asker} asks for {target}");
+    let dev = &v.dev;
+    let (what, short, why) = match verdict {
+        ArpVerdict::Local => {
+            (format!("{asks}: answered with the address of {dev}"), format!("ARP: {target} is here, answered"), String::new())
+        }
+        ArpVerdict::Proxy => (
+            format!("{asks}: answered in its place with the address of {dev}"),
+            format!("ARP: answered for {target}"),
+            "This host stands in for others (proxy_arp): what is sent to it in their place it forwards.".to_owned(),
+        ),
+        ArpVerdict::ProxyLater => (
+            format!("{asks}: to be answered in its place, after a while"),
+            String::new(),
+            "A proxy waits for a random part of proxy_delay, so that the host itself may come first.".to_owned(),
+        ),
+        ArpVerdict::Ignored => (
+            format!("{asks}: it is here, but arp_ignore forbids the answer"),
+            format!("ARP: {target} is here, not answered (arp_ignore)"),
+            format!("arp_ignore is set: what the rule wants of the address does not hold of {dev}."),
+        ),
+        ArpVerdict::Filtered => (
+            format!("{asks}: it is here, but the way back to {asker} does not lead by {dev} (arp_filter)"),
+            format!("ARP: {target} is here, not answered (arp_filter)"),
+            String::new(),
+        ),
+        ArpVerdict::Probe => (format!("somebody tries whether {target} is free: it is not ours, no answer"), String::new(), String::new()),
+        ArpVerdict::NotHere if gratuitous => (
+            format!("{asker} tells everyone where it is (gratuitous ARP)"),
+            String::new(),
+            "Who knows it already takes the new hardware address over; strangers do so only with arp_accept.".to_owned(),
+        ),
+        ArpVerdict::NotHere => (format!("{asks}: not ours, no answer"), String::new(), String::new()),
+        ArpVerdict::Reply => (format!("the answer of {asker}"), String::new(), String::new()),
     };
-    let short = if request && answered { Line::plain(format!("ARP: {target} is here, answered")) } else { Line::new() };
-    Words::new(what).short(short)
+    Words::new(Line::plain(what)).short(if short.is_empty() { Line::new() } else { Line::plain(short) }).why(why)
 }
 
 pub(super) fn timer(timer: TimerKind) -> Words {

@@ -37,6 +37,8 @@ pub struct Format {
     pub oneline: bool,
     /// `-4`.
     pub inet_only: bool,
+    /// `-s`.
+    pub stats: bool,
 }
 
 /// Reads the words of one object.
@@ -102,12 +104,12 @@ fn parse(args: &mut Args<'_>) -> Result<Command, ShellError> {
                 args.done("-batch")?;
                 return batch(args, netns.as_ref());
             }
+            "s" | "stats" | "statistics" => format.stats = true,
             _ if begins(o, "details") => format.details = true,
             _ if begins(o, "oneline") => format.oneline = true,
             _ if begins(o, "netns") => netns = Some(netns::name(args)?),
-            "force" | "a" | "all" | "l" | "loops" | "j" | "json" | "p" | "pretty" | "s" | "stats" | "statistics" | "r" | "resolve"
-            | "h" | "human" | "human-readable" | "t" | "timestamp" | "ts" | "tshort" | "iec" | "rc" | "rcvbuf" | "V" | "Version"
-            | "help" => {
+            "force" | "a" | "all" | "l" | "loops" | "j" | "json" | "p" | "pretty" | "r" | "resolve" | "h" | "human" | "human-readable"
+            | "t" | "timestamp" | "ts" | "tshort" | "iec" | "rc" | "rcvbuf" | "V" | "Version" | "help" => {
                 return Err(args.unsupported());
             }
             _ => return Err(args.error(format!("Option \"{option}\" is unknown, try \"ip -help\"."))),
@@ -123,6 +125,9 @@ fn object(args: &mut Args<'_>, format: Format) -> Result<Command, ShellError> {
         return Err(e);
     };
     match OBJECTS.iter().find(|(o, _)| begins(name, o)) {
+        Some((object, Some(_))) if format.stats && !object.starts_with("neigh") => {
+            Err(args.not_simulated(format_args!("`ip -s {object}`")))
+        }
         Some((_, Some(parse))) => parse(args, format),
         Some((object, None)) => Err(args.not_simulated(format_args!("`ip {object}`"))),
         None if begins(name, "help") => Err(args.error(format!("Usage: {}", SPEC.usage))),

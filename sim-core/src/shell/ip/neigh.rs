@@ -10,26 +10,31 @@ use super::Format;
 use crate::linux::neighbour::{Neighbour, NudState};
 use crate::linux::op::NeighOp;
 use crate::linux::op::neigh::NeighVerb;
-use crate::linux::{Netns, Op};
+use crate::linux::{Netns, Op, Time};
 use crate::packet::{Ipv4Addr, Prefix};
 use std::fmt::Write as _;
 use std::sync::Arc;
 
-pub(super) fn parse(args: &mut Args<'_>, _: Format) -> Result<Command, ShellError> {
+pub(super) fn parse(args: &mut Args<'_>, format: Format) -> Result<Command, ShellError> {
+    let stats = format.stats;
+    let shown = |show: Show| Command::query(Query::Neigh(Show { stats, ..show }));
     match args.next() {
-        None => Ok(Command::query(Query::Neigh(Show::default()))),
+        None => Ok(shown(Show::default())),
         Some(c) if begins(c, "add") => set(args, NeighVerb::Add),
         Some(c) if begins(c, "change") || c == "chg" => set(args, NeighVerb::Change),
         Some(c) if begins(c, "replace") => set(args, NeighVerb::Replace),
         Some(c) if begins(c, "delete") => {
             let w = words(args)?;
-            Ok(Command::op(Op::Neigh(NeighOp::Del { dev: w.dev, addr: w.addr })))
+            Ok(Command::op(Op::Neigh(match w.proxy {
+                true => NeighOp::Proxy { dev: w.dev, addr: w.addr, add: false },
+                false => NeighOp::Del { dev: w.dev, addr: w.addr },
+            })))
         }
         Some(c) if begins(c, "get") => {
             let w = words(args)?;
-            Ok(Command::query(Query::Neigh(Show { dev: Some(w.dev), get: true, to: Some(Prefix::host(w.addr)), ..Show::default() })))
+            Ok(shown(Show { dev: Some(w.dev), get: true, to: Some(Prefix::host(w.addr)), ..Show::default() }))
         }
-        Some(c) if begins(c, "show") || c == "lst" || begins(c, "list") => Ok(Command::query(Query::Neigh(Show::parse(args)?))),
+        Some(c) if begins(c, "show") || c == "lst" || begins(c, "list") => Ok(shown(Show::parse(args)?)),
         Some(c) if begins(c, "flush") => flush(args),
         Some(_) => Err(super::unknown(args, "neigh")),
     }
@@ -56,10 +61,12 @@ struct Words {
     addr: Ipv4Addr,
     mac: Option<crate::packet::Mac>,
     state: Option<NudState>,
+    proxy: bool,
+    used: bool,
 }
 
 fn words(args: &mut Args<'_>) -> Result<Words, ShellError> {
-    let (mut dev, mut addr, mut mac, mut state) = (None, None, None, None);
+    let (mut dev, mut addr, mut mac, mut state, mut proxy, mut used) = (None, None, None, None, false, false);
     while let Some(word) = args.next() {
         match word {
             "lladdr" => mac = Some(args.lladdr()?),
@@ -68,9 +75,11 @@ fn words(args: &mut Args<'_>) -> Result<Words, ShellError> {
                 state = Some(nud(w).ok_or_else(|| args.invalid("nud state is bad"))?);
             }
             "dev" => dev = Some(Arc::from(args.need()?)),
-            "proxy" | "router" | "use" | "managed" | "extern_learn" | "protocol" => return Err(args.unsupported()),
+            "use" => used = true,
+            "router" | "managed" | "extern_learn" | "protocol" => return Err(args.unsupported()),
             w => {
-                if w == "to" {
+                if w == "to" || w == "proxy" {
+                    proxy |= w == "proxy";
                     args.need()?;
                 }
                 if addr.is_some() {
@@ -83,13 +92,22 @@ fn words(args: &mut Args<'_>) -> Result<Words, ShellError> {
         }
     }
     match (dev, addr) {
-        (Some(dev), Some(addr)) => Ok(Words { dev, addr, mac, state }),
+        (Some(dev), Some(addr)) => Ok(Words { dev, addr, mac, state, proxy, used }),
         _ => Err(args.end("Device and destination are required arguments.")),
     }
 }
 
 fn set(args: &mut Args<'_>, verb: NeighVerb) -> Result<Command, ShellError> {
     let w = words(args)?;
+    if w.proxy {
+        return Ok(Command::op(Op::Neigh(NeighOp::Proxy { dev: w.dev, addr: w.addr, add: true })));
+    }
+    if w.used {
+        if w.mac.is_some() || w.state.is_some() {
+            return Err(args.not_simulated("`use` beside `lladdr` or `nud`"));
+        }
+        return Ok(Command::op(Op::Neigh(NeighOp::Use { dev: w.dev, addr: w.addr })));
+    }
     Ok(Command::op(Op::Neigh(NeighOp::Set { verb, dev: w.dev, addr: w.addr, mac: w.mac, state: w.state })))
 }
 
@@ -129,6 +147,8 @@ pub(in crate::shell) fn print(op: &NeighOp) -> String {
             line
         }
         NeighOp::Del { dev, addr } => format!("ip neigh del {addr} dev {}", quote(dev)),
+        NeighOp::Proxy { dev, addr, add } => format!("ip neigh {} proxy {addr} dev {}", if *add { "add" } else { "del" }, quote(dev)),
+        NeighOp::Use { dev, addr } => format!("ip neigh replace {addr} dev {} use", quote(dev)),
         NeighOp::Flush { dev: Some(dev) } => format!("ip neigh flush dev {}", quote(dev)),
         NeighOp::Flush { dev: None } => "ip neigh flush all".to_owned(),
     }
@@ -147,6 +167,10 @@ pub struct Show {
     pub all: bool,
     /// `ip neigh get`: that entry must be there.
     pub get: bool,
+    /// `proxy`: the addresses that this host answers for.
+    pub proxy: bool,
+    /// `-s`: times and requests too.
+    pub stats: bool,
 }
 
 impl Show {
@@ -163,7 +187,8 @@ impl Show {
                         s.states.push(nud(w).ok_or_else(|| args.invalid("nud state is bad"))?);
                     }
                 }
-                "unused" | "proxy" | "vrf" | "nomaster" | "master" => return Err(args.unsupported()),
+                "proxy" => s.proxy = true,
+                "unused" | "vrf" | "nomaster" | "master" => return Err(args.unsupported()),
                 w => {
                     if w != "to" {
                         args.back();
@@ -186,7 +211,7 @@ impl Show {
 }
 
 /// Answers `ip neigh show` and `ip neigh get`.
-pub(in crate::shell) fn answer(ns: &Netns, show: &Show) -> Answer {
+pub(in crate::shell) fn answer(ns: &Netns, show: &Show, now: Time) -> Answer {
     let dev = match show.dev.as_deref() {
         Some(name) => match ns.config.devices.by_name(name) {
             Some(d) => Some(d.index),
@@ -195,6 +220,17 @@ pub(in crate::shell) fn answer(ns: &Netns, show: &Show) -> Answer {
         None => None,
     };
     let mut out = String::new();
+    if show.proxy {
+        let wanted = ns.neigh.proxies.iter().filter(|(d, a)| dev.is_none_or(|w| w == *d) && show.to.is_none_or(|p| p.contains(*a)));
+        for (d, addr) in wanted {
+            let _ = write!(out, "{addr} ");
+            if show.dev.is_none() {
+                let _ = write!(out, "dev {} ", ns.config.devices.name(*d));
+            }
+            out.push_str("proxy \n");
+        }
+        return Answer::printed(out);
+    }
     for n in ns.neigh.sorted().into_iter().filter(|n| dev.is_none_or(|d| d == n.dev) && show.wants(n)) {
         let _ = write!(out, "{} ", n.addr);
         if show.dev.is_none() || show.get {
@@ -202,6 +238,13 @@ pub(in crate::shell) fn answer(ns: &Netns, show: &Show) -> Answer {
         }
         if n.state.is_valid() {
             let _ = write!(out, "lladdr {} ", n.mac);
+        }
+        if show.stats {
+            let ago = |t: Time| now.since(t).as_secs();
+            // an entry that was never confirmed counts from twice the base reachable time before its birth
+            let base = ns.config.devices.get(n.dev).map_or(30_000, |d| d.neigh.base_reachable_time_ms);
+            let confirmed = if n.confirmed == Time::ZERO { ago(n.updated) + u64::from(base) / 500 } else { ago(n.confirmed) };
+            let _ = write!(out, " used {}/{confirmed}/{}probes {} ", ago(n.used), ago(n.updated), n.probes);
         }
         if n.state != NudState::None {
             let _ = write!(out, "{} ", n.state.name());
