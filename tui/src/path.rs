@@ -302,7 +302,10 @@ fn stage(lesson: &Lesson<'_>, id: StepId) -> Option<Stage> {
         | Evidence::ConntrackLookup { .. }
         | Evidence::ConntrackConfirm { .. }
         | Evidence::NatBind { .. }
-        | Evidence::NatRewrite { .. } => {
+        | Evidence::NatRewrite { .. }
+        | Evidence::IpvsSchedule { .. }
+        | Evidence::IpvsConn { .. }
+        | Evidence::IpvsForward { .. } => {
             lesson.report.index.hook_of(id.0).filter(|h| *h != id.0).and_then(|h| stage(lesson, StepId(h))).or(Some(Stage::Route))
         }
         Evidence::Fragment { .. } | Evidence::IcmpError { .. } => Some(Stage::Route),

@@ -6,6 +6,7 @@ use serde_json::{Map, Value, json};
 use sim_core::engine::{FlowRecord, Run};
 use sim_core::linux::conntrack::{CtInfo, CtStatus, CtView};
 use sim_core::linux::netfilter::NfFamily;
+use sim_core::linux::socket::tcp::TcpState;
 use sim_core::linux::{IfIndex, NetnsId, PacketId, PktType, Time, VersionId};
 use sim_core::packet::Mac;
 use sim_core::trace::evidence::{RuleAt, Verdict};
@@ -216,18 +217,48 @@ impl Observer<'_> {
                 _ => {}
             }
         }
+        // a packet that went out belongs to the first frame that looks as it did when it left; one that did not leave, since it
+        // was sent on as another, to a frame that is left
+        let mut sent: IndexMap<usize, usize> = IndexMap::new();
+        let mut taken = vec![false; steps.len()];
+        for exact in [true, false] {
+            for (i, g) in groups.iter().enumerate().filter(|(_, g)| g.outgoing) {
+                let looks = g.hooks.last().and_then(|h| match h.get("after") {
+                    None | Some(Value::Null) => h.get("before"),
+                    Some(v) if v == "=" => h.get("before"),
+                    after => after,
+                });
+                // without an identification nothing but its looks tells a packet: those that no socket sends have none
+                let ends = steps[..g.first].iter().rev().filter(|s| s.netns == g.netns).take(4);
+                let mut ends = ends.take_while(|s| s.at == steps[g.first].at);
+                let waits = ends.any(|s| matches!(s.evidence, Evidence::TcpState { to: TcpState::TimeWait, .. }));
+                let bare = g.hooks.first().and_then(|h| h.get("before")).and_then(Value::as_str).is_some_and(|l| {
+                    let flags = l.split(" tcp ").nth(1).and_then(|f| f.split(' ').next()).unwrap_or("");
+                    flags == "SA" || flags.contains('R') || flags == "A" && waits
+                });
+                if sent.contains_key(&i) || (!exact && bare) {
+                    continue;
+                }
+                let frame = steps.iter().enumerate().skip(g.first).find(|(n, s)| {
+                    matches!(s.evidence, Evidence::Transmit { .. })
+                        && s.netns == g.netns
+                        && self.root(s.packet) == g.packet
+                        && !taken[*n]
+                        && (!exact || Some(&self.line(s.version)) == looks)
+                });
+                if let Some((n, _)) = frame {
+                    sent.insert(i, n);
+                    taken[n] = true;
+                }
+            }
+        }
         // a packet stands where its frame stands: that which came in, or the first that went out
         let mut reached: IndexMap<NetnsId, usize> = IndexMap::new();
         let mut keyed: Vec<(usize, usize, Group)> = Vec::new();
         for (i, g) in groups.into_iter().enumerate() {
             let own = |s: &Step| s.netns == g.netns && self.root(s.packet) == g.packet;
             let frame = if g.outgoing {
-                steps
-                    .iter()
-                    .enumerate()
-                    .skip(g.first)
-                    .find(|(_, s)| own(s) && matches!(s.evidence, Evidence::Transmit { .. }))
-                    .map(|(n, _)| n)
+                sent.get(&i).copied()
             } else {
                 // the port's frame, which comes before the bridge's own
                 let mut found = None;

@@ -74,7 +74,7 @@ impl<T: Tracer> Walk<'_, T> {
 /// Afterwards `skb.ct` says what the packet is to its flow; none means INVALID. The verdict is DROP only if the table is
 /// full ([`DropReason::CtTableFull`](crate::trace::DropReason)).
 pub fn nf_conntrack_in<T: Tracer>(w: &mut Walk<'_, T>, skb: &mut Skb, state: &HookState) -> NfVerdict {
-    if skb.ct.is_some() {
+    if skb.ct.is_some() || skb.untracked {
         return NfVerdict::Accept; // came by lo, or was made as an answer to a packet of the flow
     }
     let Some(ip) = skb.frame.ipv4() else { return NfVerdict::Accept };

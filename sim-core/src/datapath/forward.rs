@@ -49,12 +49,14 @@ impl<T: Tracer> Walk<'_, T> {
             self.ip_rt_send_redirect(&skb, iif, dst);
         }
         let state = HookState { hook: Hook::Forward, iif, oif: dst.oif };
-        let verdict = self.nf_hook(&mut skb, &state, None);
+        // IPVS routes replies again after it has put the virtual address back
+        let mut dst = *dst;
+        let verdict = self.nf_hook(&mut skb, &state, Some(&mut dst));
         if verdict != NfVerdict::Accept {
             return self.hook_ended(skb, iif, verdict);
         }
         skb.forwarded = true;
-        self.ip_output(skb, iif, dst);
+        self.ip_output(skb, iif, &dst);
     }
 
     /// Tells the sender of the better gateway on its own link (ip_rt_send_redirect).

@@ -21,6 +21,8 @@ pub mod hook;
 pub mod icmp;
 pub mod ip_fragment;
 pub mod ip_input;
+pub mod ip_vs_core;
+pub mod ip_vs_xmit;
 pub mod ipt_do_table;
 pub mod ipvlan;
 pub mod macvlan;

@@ -200,7 +200,7 @@ fn nf_nat_icmp_reply_translation<T: Tracer>(w: &mut Walk<'_, T>, skb: &mut Skb, 
     NfVerdict::Accept
 }
 
-fn set_quoted(icmp: &mut crate::packet::Icmp, quoted: Quoted) {
+pub(super) fn set_quoted(icmp: &mut crate::packet::Icmp, quoted: Quoted) {
     match &mut icmp.kind {
         IcmpKind::Other { payload, .. } => *payload = quoted.0,
         _ => {

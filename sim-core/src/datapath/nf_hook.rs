@@ -133,7 +133,10 @@ impl<T: Tracer> Walk<'_, T> {
                 verdict
             }
             HookFn::Xt(table) => ipt_do_table(self, skb, table, state),
-            HookFn::Nft(_) | HookFn::IpvsOut(_) | HookFn::IpvsIn | HookFn::BrNetfilter => NfVerdict::Accept,
+            HookFn::IpvsIn => self.ip_vs_in(skb, state, dst.as_deref()),
+            HookFn::IpvsOut(true) => self.ip_vs_in_icmp(skb, state, None),
+            HookFn::IpvsOut(false) => self.ip_vs_out(skb, state, dst),
+            HookFn::Nft(_) | HookFn::BrNetfilter => NfVerdict::Accept,
         }
     }
 
@@ -156,7 +159,7 @@ impl<T: Tracer> Walk<'_, T> {
     }
 
     /// Fragments wait for each other; what goes on is whole (ipv4_conntrack_defrag).
-    fn nf_defrag(&mut self, skb: &mut Box<Skb>, state: &HookState) -> NfVerdict {
+    pub(super) fn nf_defrag(&mut self, skb: &mut Box<Skb>, state: &HookState) -> NfVerdict {
         if !skb.frame.ipv4().is_some_and(crate::packet::Ipv4Packet::is_fragment) {
             return NfVerdict::Accept;
         }
@@ -190,7 +193,7 @@ impl<T: Tracer> Walk<'_, T> {
     }
 
     /// Looks the route of an outgoing packet up again, its source address kept (ip_route_me_harder).
-    fn ip_route_me_harder(&mut self, skb: &Skb, dst: Option<&mut Dst>) -> NfVerdict {
+    pub(super) fn ip_route_me_harder(&mut self, skb: &Skb, dst: Option<&mut Dst>) -> NfVerdict {
         let Some(slot) = dst else { return NfVerdict::Accept };
         let key = route_key(skb);
         match self.route_output(Some(skb), key.src, key.dst, IfIndex::NONE) {

@@ -18,6 +18,8 @@ pub enum Timer {
     NeighbourGc,
     /// A timer of a TCP socket: retransmission, delayed acknowledgment, or the end of a state.
     Tcp(SocketId, TimerKind),
+    /// The end of the next IPVS connection.
+    Ipvs,
     /// Reassembly of fragments.
     Reassembly(u32),
 }

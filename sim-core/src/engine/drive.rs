@@ -76,6 +76,7 @@ impl<T: Tracer> Engine<T> {
                     Timer::ProxyArp => walk.neigh_proxy_process(),
                     Timer::NeighbourGc => walk.neigh_periodic_work(),
                     Timer::Tcp(socket, kind) => crate::datapath::tcp::tcp_timer(walk, socket, kind),
+                    Timer::Ipvs => walk.ip_vs_expire(),
                     Timer::Reassembly(number) => walk.fragments_expired(number),
                 });
                 self.effects(netns, PacketId::NONE, FlowId::NONE);
@@ -226,6 +227,7 @@ impl<T: Tracer> Engine<T> {
         skb.bridge = None;
         skb.local_route = false;
         skb.forwarded = false;
+        skb.untracked = false;
         skb.recursion = 0;
         skb.socket = SocketId::NONE;
         if from != to {

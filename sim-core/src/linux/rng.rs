@@ -26,9 +26,11 @@ pub enum Draw {
     HardwareAddress = 7,
     /// How long a proxy waits before it answers.
     ProxyDelay = 8,
+    /// Schedulers of IPVS that draw.
+    Ipvs = 9,
 }
 
-const STREAMS: usize = 9;
+const STREAMS: usize = 10;
 
 /// The streams of a run, begun when first asked.
 #[derive(Debug)]

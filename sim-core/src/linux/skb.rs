@@ -74,6 +74,8 @@ pub struct Skb {
     pub forwarded: bool,
     /// Largest fragment that it was put together from, in bytes; 0 if it was whole (frag_max_size).
     pub frag_max: u32,
+    /// IP_CT_UNTRACKED: conntrack leaves it alone.
+    pub untracked: bool,
     /// `ipvs_property`: IPVS has had it, and leaves it alone from now on.
     pub ipvs: bool,
     /// The connection made progress: who it is sent to is there (`dst_pending_confirm`).
@@ -103,6 +105,7 @@ impl Skb {
             socket: SocketId::NONE,
             forwarded: false,
             frag_max: 0,
+            untracked: false,
             ipvs: false,
             confirms: false,
             local_route: false,

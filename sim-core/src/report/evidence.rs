@@ -30,16 +30,16 @@ pub(super) struct Told {
 }
 
 impl Told {
-    fn new(fields: Fields) -> Self {
+    pub(super) fn new(fields: Fields) -> Self {
         Told { fields, ..Told::default() }
     }
 
-    fn verdict(mut self, verdict: impl Into<String>) -> Self {
+    pub(super) fn verdict(mut self, verdict: impl Into<String>) -> Self {
         self.verdict = Some(verdict.into());
         self
     }
 
-    fn row(mut self, row: Option<String>, made_by: Option<Provenance>) -> Self {
+    pub(super) fn row(mut self, row: Option<String>, made_by: Option<Provenance>) -> Self {
         self.row = row;
         self.made_by = made_by;
         self
@@ -161,6 +161,19 @@ impl<'r> Report<'r> {
                 self.add_tuples(ns, id, n, &mut fields);
                 Told::new(fields).row(rule, made)
             }
+            Evidence::IpvsSchedule { service, dest, weight, active, inactive, usable } => {
+                self.ipvs_schedule(ns, n, (service, dest), weight, (active, inactive), usable)
+            }
+            Evidence::IpvsConn { id, dest, created, reply, from, to } => {
+                self.ipvs_conn(ns, n, id, dest, (created, reply), (from, to), frame)
+            }
+            Evidence::IpvsForward { id, forward, local, addr, port } => Told::new(vec![
+                ("conn", id.0.into()),
+                ("method", super::ipvs::method(forward).into()),
+                ("local", local.into()),
+                ("addr", addr.ipv4().to_string().into()),
+                ("port", port.into()),
+            ]),
             Evidence::NatRewrite { id, source } => {
                 let mut fields: Fields = vec![("entry", id.0.into()), ("manip", manip(source).into())];
                 let row = self.add_tuples(ns, id, n, &mut fields);

@@ -240,6 +240,9 @@ impl Index {
                     | Evidence::ConntrackConfirm { .. }
                     | Evidence::NatBind { .. }
                     | Evidence::NatRewrite { .. }
+                    | Evidence::IpvsSchedule { .. }
+                    | Evidence::IpvsConn { .. }
+                    | Evidence::IpvsForward { .. }
                     | Evidence::IcmpError { .. }
                     | Evidence::Drop { .. } => {
                         if hook != NOWHERE && recording.steps[hook as usize].netns == step.netns {
@@ -294,7 +297,7 @@ impl Index {
                 StateDelta::Neighbour { dev, addr, .. } => file(&mut self.neigh, (d.netns, *dev, *addr), i),
                 StateDelta::Fdb { bridge, mac, .. } => file(&mut self.fdb, (d.netns, *bridge, *mac), i),
                 // nobody asks for them by step yet
-                StateDelta::Remote { .. } => {}
+                StateDelta::Remote { .. } | StateDelta::Ipvs { .. } => {}
                 StateDelta::Conntrack { id, .. } => file(&mut self.ct, (d.netns, *id), i),
                 StateDelta::Recent { .. } => {}
             }
@@ -397,6 +400,9 @@ fn makes(evidence: &Evidence, change: &Change) -> bool {
         Evidence::NeighbourLookup { action: NeighAction::Sent, .. } | Evidence::Transmit { .. } => (true, false, false, false, false),
         Evidence::TtlDecrement { .. } => (false, true, false, false, false),
         Evidence::NatRewrite { source, .. } => (false, false, *source, !*source, true),
+        Evidence::IpvsConn { reply: true, .. } => (false, false, true, false, true),
+        Evidence::IpvsConn { .. } => (false, false, false, false, false),
+        Evidence::IpvsForward { .. } => (false, false, false, true, true),
         Evidence::Fragment { .. } | Evidence::Defrag { .. } | Evidence::Encap { .. } | Evidence::Decap { .. } => {
             (false, false, false, false, true)
         }
@@ -414,6 +420,7 @@ fn makes(evidence: &Evidence, change: &Change) -> bool {
         | Evidence::ConntrackLookup { .. }
         | Evidence::ConntrackConfirm { .. }
         | Evidence::NatBind { .. }
+        | Evidence::IpvsSchedule { .. }
         | Evidence::FdbLearn { .. }
         | Evidence::FdbLookup { .. }
         | Evidence::RemoteLookup { .. }

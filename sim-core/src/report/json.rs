@@ -311,10 +311,12 @@ fn events(report: &Report<'_>, detail: Detail) -> Vec<Json> {
             }
             StateDelta::Fdb { mac, port, .. } if !port.is_some() => ("fdb", Some(mac.to_string())),
             StateDelta::Remote { mac, remote: None, .. } => ("fdb", Some(mac.to_string())),
+            StateDelta::Ipvs { conn: None, id } => ("ipvs", Some(id.0.to_string())),
             StateDelta::Conntrack { .. }
             | StateDelta::Neighbour { .. }
             | StateDelta::Fdb { .. }
             | StateDelta::Remote { .. }
+            | StateDelta::Ipvs { .. }
             | StateDelta::Recent { .. } => continue,
         };
         let at = recording.steps.get((d.step as usize).min(recording.steps.len().saturating_sub(1))).map_or(report.run.end.now, |s| s.at);

@@ -2,6 +2,7 @@
 //!
 //! A kind is one variant of [`Evidence`]. All matches here are exhaustive, so that a new variant cannot be forgotten.
 
+use crate::linux::ipvs::Forward;
 use crate::linux::netfilter::{Hook, NfFamily};
 use crate::packet::Protocol;
 use crate::trace::evidence::{NeighAction, TimerKind, Tunnel};
@@ -57,6 +58,9 @@ kinds! {
     ConntrackConfirm "conntrack-confirm" 'c' ["entry", "original", "reply"] "a connection tracking entry was put into the table",
     NatBind "nat-bind" 'n' ["entry", "manip", "addr", "port", "row", "made_by", "original", "reply"] "a flow got its address translation",
     NatRewrite "nat-rewrite" 'n' ["entry", "manip", "original", "reply"] "a packet was rewritten from its flow's translation",
+    IpvsSchedule "ipvs-schedule" 'n' ["service", "scheduler", "dest", "weight", "active", "inactive", "usable", "row", "made_by"] "a service's scheduler was asked for a real server",
+    IpvsConn "ipvs-conn" 'n' ["conn", "created", "reply", "from", "to", "service", "dest"] "a packet belongs to an IPVS connection",
+    IpvsForward "ipvs-forward" 'n' ["conn", "method", "local", "addr", "port"] "IPVS sends the packet on to a real server",
     FdbLearn "fdb-learn" 'b' ["mac", "port", "new"] "a bridge learned, or saw again, a hardware address",
     FdbLookup "fdb-lookup" 'b' ["mac", "action", "port", "row", "made_by", "lost"] "a bridge looked for the port of a hardware address",
     RemoteLookup "remote-lookup" 'b' ["mac", "found", "remote", "endpoints", "row"] "a tunnel device looked for the endpoint behind which a hardware address is",
@@ -92,6 +96,9 @@ impl Kind {
             Evidence::ConntrackConfirm { .. } => Kind::ConntrackConfirm,
             Evidence::NatBind { .. } => Kind::NatBind,
             Evidence::NatRewrite { .. } => Kind::NatRewrite,
+            Evidence::IpvsSchedule { .. } => Kind::IpvsSchedule,
+            Evidence::IpvsConn { .. } => Kind::IpvsConn,
+            Evidence::IpvsForward { .. } => Kind::IpvsForward,
             Evidence::FdbLearn { .. } => Kind::FdbLearn,
             Evidence::FdbLookup { .. } => Kind::FdbLookup,
             Evidence::RemoteLookup { .. } => Kind::RemoteLookup,
@@ -128,6 +135,7 @@ pub fn layer(evidence: &Evidence) -> &'static str {
         Evidence::Hook { .. } | Evidence::Rule { .. } | Evidence::StatefulMatch { .. } => "netfilter",
         Evidence::ConntrackLookup { .. } | Evidence::ConntrackConfirm { .. } => "conntrack",
         Evidence::NatBind { .. } | Evidence::NatRewrite { .. } => "nat",
+        Evidence::IpvsSchedule { .. } | Evidence::IpvsConn { .. } | Evidence::IpvsForward { .. } => "ipvs",
         Evidence::FdbLearn { .. } | Evidence::FdbLookup { .. } => "bridge",
         Evidence::RemoteLookup { .. } | Evidence::RemoteLearn { .. } | Evidence::Encap { .. } | Evidence::Decap { .. } => "tunnel",
         Evidence::TtlDecrement { .. } | Evidence::Fragment { .. } | Evidence::Defrag { .. } => "ip",
@@ -205,6 +213,14 @@ pub fn kernel(evidence: &Evidence, protocol: Option<Protocol>) -> &'static str {
         Evidence::ConntrackConfirm { .. } => "__nf_conntrack_confirm",
         Evidence::NatBind { .. } => "nf_nat_setup_info",
         Evidence::NatRewrite { .. } => "nf_nat_manip_pkt",
+        Evidence::IpvsSchedule { .. } => "ip_vs_schedule",
+        Evidence::IpvsConn { reply: true, .. } => "ip_vs_out_hook",
+        Evidence::IpvsConn { .. } => "ip_vs_in_hook",
+        Evidence::IpvsForward { forward, .. } => match forward {
+            Forward::Masq => "ip_vs_nat_xmit",
+            Forward::Route => "ip_vs_dr_xmit",
+            Forward::Tunnel => "ip_vs_tunnel_xmit",
+        },
         Evidence::FdbLearn { .. } => "br_fdb_update",
         Evidence::FdbLookup { .. } => "br_fdb_find_rcu",
         Evidence::RemoteLookup { .. } => "vxlan_find_mac_tx",

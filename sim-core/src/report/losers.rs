@@ -115,6 +115,9 @@ impl Report<'_> {
             | Evidence::ConntrackConfirm { .. }
             | Evidence::NatBind { .. }
             | Evidence::NatRewrite { .. }
+            | Evidence::IpvsSchedule { .. }
+            | Evidence::IpvsConn { .. }
+            | Evidence::IpvsForward { .. }
             | Evidence::FdbLearn { .. }
             | Evidence::RemoteLookup { .. }
             | Evidence::RemoteLearn { .. }

@@ -15,6 +15,7 @@ pub mod evidence;
 pub mod headers;
 pub mod hops;
 pub mod index;
+mod ipvs;
 pub mod json;
 pub mod kind;
 pub mod losers;

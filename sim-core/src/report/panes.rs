@@ -58,6 +58,7 @@ pub fn table_title(v: &StepView<'_>) -> String {
         Kind::Rule => format!("iptables -t {} on {}, chain {}", told("table"), v.netns, told("chain")),
         Kind::Hook => format!("{} {} on {}", told("family"), told("hook"), v.netns),
         Kind::StatefulMatch => format!("rules of {}", v.netns),
+        Kind::IpvsSchedule | Kind::IpvsConn | Kind::IpvsForward => format!("IPVS of {}", v.netns),
         Kind::ConntrackLookup | Kind::ConntrackConfirm | Kind::NatBind | Kind::NatRewrite => format!("conntrack of {}", v.netns),
         Kind::Receive | Kind::Transmit => format!("device {} of {}", v.dev, v.netns),
         Kind::SocketSend | Kind::Deliver | Kind::SocketError | Kind::TcpState => format!("sockets of {}", v.netns),

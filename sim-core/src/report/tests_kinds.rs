@@ -5,6 +5,7 @@ use super::*;
 use crate::engine::{Run, World};
 use crate::linux::conntrack::{CtId, CtStatus};
 use crate::linux::fib::RouteType;
+use crate::linux::ipvs::{ConnId, Forward};
 use crate::linux::neighbour::NudState;
 use crate::linux::netfilter::{Hook, NfFamily, TableKind};
 use crate::linux::socket::tcp::TcpState;
@@ -42,6 +43,9 @@ fn samples() -> Vec<Evidence> {
         Evidence::ConntrackConfirm { id },
         Evidence::NatBind { id, row, source: true, addr, port: 80 },
         Evidence::NatRewrite { id, source: true },
+        Evidence::IpvsSchedule { service: row, dest: row, weight: 1, active: 2, inactive: 3, usable: 2 },
+        Evidence::IpvsConn { id: ConnId(1), dest: row, created: true, reply: false, from: 0, to: 3 },
+        Evidence::IpvsForward { id: ConnId(1), forward: Forward::Masq, local: false, addr, port: 8080 },
         Evidence::FdbLearn { mac, port: 1, new: true },
         Evidence::FdbLookup { mac, verdict: FdbVerdict::Flood },
         Evidence::RemoteLookup { mac, hit: RemoteHit::Default, remote: addr, count: 2 },

@@ -46,6 +46,13 @@ pub enum StateDelta {
         /// As it is now; none if it is gone.
         entry: Option<Box<crate::linux::netfilter::state::recent::RecentEntry>>,
     },
+    /// An IPVS connection as it is now; none if it is over.
+    Ipvs {
+        /// The connection.
+        id: crate::linux::ipvs::ConnId,
+        /// As it is now.
+        conn: Option<Box<crate::linux::ipvs::Conn>>,
+    },
     /// A conntrack entry as `conntrack -L` would print it now (without the timeout); empty if it is gone.
     Conntrack {
         /// The entry.

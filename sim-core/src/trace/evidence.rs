@@ -3,6 +3,7 @@
 use super::drop::DropReason;
 use crate::linux::conntrack::{CtId, CtInfo, CtStatus, CtView};
 use crate::linux::fib::RouteType;
+use crate::linux::ipvs::{ConnId, Forward};
 use crate::linux::neighbour::NudState;
 use crate::linux::netfilter::{Hook, NfFamily, TableKind};
 use crate::linux::socket::tcp::TcpState;
@@ -352,6 +353,49 @@ pub enum Evidence {
         id: CtId,
         /// Whether its source was rewritten (else its destination).
         source: bool,
+    },
+    /// A service's scheduler was asked for a real server.
+    IpvsSchedule {
+        /// The service.
+        service: RowId,
+        /// Whom it chose; none if nobody can take the connection.
+        dest: RowId,
+        /// The chosen one's weight.
+        weight: i32,
+        /// Its active connections before.
+        active: u32,
+        /// Its inactive connections before.
+        inactive: u32,
+        /// How many could have been chosen: of some weight, and not overloaded.
+        usable: u16,
+    },
+    /// A packet belongs to an IPVS connection.
+    IpvsConn {
+        /// The connection.
+        id: ConnId,
+        /// Its real server; none if it goes past them.
+        dest: RowId,
+        /// Whether it was made for this packet.
+        created: bool,
+        /// Whether the packet goes to the client.
+        reply: bool,
+        /// The connection's state before, by its protocol's numbers.
+        from: u8,
+        /// The state after.
+        to: u8,
+    },
+    /// IPVS sends the packet on.
+    IpvsForward {
+        /// The connection.
+        id: ConnId,
+        /// How.
+        forward: Forward,
+        /// Whether the real server is this host.
+        local: bool,
+        /// The real server.
+        addr: Addr32,
+        /// Its port.
+        port: u16,
     },
     /// A bridge learned, or saw again, a hardware address.
     FdbLearn {

@@ -4,6 +4,7 @@
 //! reasons, `short` the phrase that stands in the line of a hop (empty if the step does not deserve one).
 
 mod bridge;
+mod ipvs;
 mod link;
 mod neighbour;
 mod netfilter;
@@ -66,6 +67,9 @@ pub fn of(report: &Report<'_>, v: &StepView<'_>) -> Words {
         Evidence::ConntrackConfirm { .. } => netfilter::conntrack_confirm(v),
         Evidence::NatBind { row, source, addr, port, .. } => netfilter::nat_bind(v, row.is_some(), source, addr.ipv4(), port),
         Evidence::NatRewrite { source, .. } => netfilter::nat_rewrite(v, source),
+        Evidence::IpvsSchedule { dest, usable, .. } => ipvs::schedule(v, dest.is_some(), usable),
+        Evidence::IpvsConn { created, reply, .. } => ipvs::conn(v, created, reply),
+        Evidence::IpvsForward { forward, local, addr, port, .. } => ipvs::forward(forward, local, addr.ipv4(), port),
         Evidence::FdbLearn { mac, new, .. } => bridge::learn(v, mac, new),
         Evidence::FdbLookup { mac, verdict } => bridge::lookup(report, v, mac, verdict),
         Evidence::RemoteLookup { mac, hit, count, .. } => tunnel::lookup(v, mac, hit, count),
