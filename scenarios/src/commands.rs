@@ -77,6 +77,7 @@ pub fn script(text: &str) -> Vec<Scripted> {
             };
             let kind = match s.command {
                 Ok(Command::Ops(ops)) => Kind::Changes(ops),
+                Ok(Command::List(list)) => list.changes().map_or(Kind::Other, Kind::Changes),
                 Ok(_) => Kind::Other,
                 Err(e) => {
                     let row = starts.get(e.line.saturating_sub(1) as usize).copied().unwrap_or(from);

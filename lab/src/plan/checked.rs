@@ -104,9 +104,10 @@ pub fn deeds(op: &Op, netns: NetnsId, places: &dyn Places) -> Result<Vec<Deed>, 
     let mut out = Vec::new();
     for line in lex::lines(&text) {
         let line = line.map_err(|_| unsafe_("it cannot be read back"))?;
+        let line = line.simple().ok_or_else(|| unsafe_("it is more than one command"))?;
         let words: Vec<String> = line.words.iter().map(|w| w.text.clone()).collect();
         check(&words, line.heredoc.as_deref()).map_err(unsafe_)?;
-        out.push(Deed::Tool { words, input: line.heredoc });
+        out.push(Deed::Tool { words, input: line.heredoc.clone() });
     }
     Ok(out)
 }

@@ -1,4 +1,4 @@
-//! `cat`: files below /proc/sys.
+//! `cat`: files below /proc/sys, or what comes through a pipe.
 
 use super::answer::Answer;
 use super::args::Args;
@@ -15,6 +15,9 @@ fn parse(args: &mut Args<'_>) -> Result<Command, ShellError> {
     args.status = 1;
     let mut files: Vec<Arc<str>> = Vec::new();
     while let Some(w) = args.next() {
+        if w == "-" {
+            continue;
+        }
         if w.starts_with('-') {
             return Err(args.unsupported());
         }
@@ -24,7 +27,7 @@ fn parse(args: &mut Args<'_>) -> Result<Command, ShellError> {
         files.push(w.into());
     }
     if files.is_empty() {
-        return Err(args.end("there is nothing to read: `cat FILE`"));
+        return Ok(Command::Filter(super::filter::Filter::Cat));
     }
     Ok(Command::query(Query::Cat(files)))
 }

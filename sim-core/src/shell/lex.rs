@@ -1,7 +1,7 @@
-//! Lines of a script into words, as a shell splits them.
+//! Lines of a script into commands and words, as a shell splits them.
 //!
-//! Quotes, escapes, comments, continued lines and here-documents (`CMD <<EOF … EOF`) are understood. What else a shell can do
-//! (pipes, variables, redirections, several commands in a line) is refused by name.
+//! Quotes, escapes, comments, continued lines, here-documents (`CMD <<EOF … EOF`), pipes, lists (`;`, `&&`, `||`) and redirections are
+//! understood. What else a shell can do (variables, jobs, groups) is refused by name.
 
 use super::error::ShellError;
 
@@ -31,8 +31,74 @@ pub struct Line {
     pub heredoc: Option<String>,
 }
 
-/// Splits a script into commands. Empty lines and comments vanish.
-pub fn lines(script: &str) -> Vec<Result<Line, ShellError>> {
+/// What joins a pipeline to those before it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Join {
+    /// `;`, or the beginning.
+    Then,
+    /// `&&`.
+    And,
+    /// `||`.
+    Or,
+}
+
+/// Where the output of a command goes, or its input comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Redirect {
+    /// 0 input, 1 output, 2 errors; 3 for output and errors (`&>`).
+    pub fd: u8,
+    /// `2>&1`: where that one goes.
+    pub same_as: Option<u8>,
+    /// The file otherwise.
+    pub file: Word,
+}
+
+/// A command of a line.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct Stage {
+    /// Its words.
+    pub line: Line,
+    /// Its redirections, in order.
+    pub redirects: Vec<Redirect>,
+}
+
+/// Commands joined by pipes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Piped {
+    /// How it is joined to those before it.
+    pub join: Join,
+    /// `!`: its status is turned round.
+    pub negated: bool,
+    /// The commands, in order.
+    pub stages: Vec<Stage>,
+}
+
+/// A line of a script, with those that continue it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CommandLine {
+    /// Line that it begins in, from 1.
+    pub number: u32,
+    /// The line as written.
+    pub text: String,
+    /// Its pipelines; never empty.
+    pub list: Vec<Piped>,
+}
+
+impl CommandLine {
+    /// Its one command, if it is nothing but that.
+    pub fn simple(&self) -> Option<&Line> {
+        match self.list.as_slice() {
+            [Piped { negated: false, stages, .. }] => match stages.as_slice() {
+                [Stage { line, redirects }] if redirects.is_empty() => Some(line),
+                _ => None,
+            },
+            _ => None,
+        }
+    }
+}
+
+/// Splits a script into command lines. Empty lines and comments vanish.
+pub fn lines(script: &str) -> Vec<Result<CommandLine, ShellError>> {
     let mut lexer = Lexer { rest: script.split('\n').collect(), at: 0 };
     let mut out = Vec::new();
     while lexer.at < lexer.rest.len() {
@@ -53,9 +119,8 @@ struct Lexer<'t> {
 /// What a special character is called, and what to do instead.
 fn refused(c: char) -> Option<&'static str> {
     Some(match c {
-        '|' => "pipes are not simulated",
-        '&' | ';' => "write the next command on a line of its own",
-        '>' => "output cannot be redirected; a sysctl is set with `sysctl -w KEY=VALUE`",
+        '|' | ';' | '>' => "put it in quotes if it is meant as it stands",
+        '&' => "there are no jobs in the background",
         '<' => "only here-documents (`<<EOF`) are read",
         '$' | '`' => "there are no variables; put it in single quotes if it is meant as it stands",
         '(' | ')' => "put it in single quotes if it is meant as it stands",
@@ -87,20 +152,24 @@ impl<'t> Lexer<'t> {
         }
     }
 
-    fn command(&mut self) -> Result<Option<Line>, Box<ShellError>> {
+    fn command(&mut self) -> Result<Option<CommandLine>, Box<ShellError>> {
         let number = self.at as u32 + 1;
         let (text, chars, places) = self.joined();
-        let mut line = Line { number, text, ..Line::default() };
-        let mut heredoc: Option<(String, bool, Word)> = None;
+        let fresh = |join| Piped { join, negated: false, stages: vec![Stage::default()] };
+        let mut list = vec![fresh(Join::Then)];
+        let mut heredoc: Option<(String, bool, Word, (usize, usize))> = None;
         let mut i = 0;
         while let Some(&c) = chars.get(i) {
             let spot = |len: usize| place(&places, i, len);
+            let begins = |s: &str| chars[i..].iter().copied().take(s.len()).eq(s.chars());
+            let at = (list.len() - 1, list.last().map_or(0, |p| p.stages.len() - 1));
+            let stage = &mut list[at.0].stages[at.1];
             if c.is_whitespace() {
                 i += 1;
             } else if c == '#' {
                 break;
-            } else if c == '<' && chars.get(i + 1) == Some(&'<') && chars.get(i + 2) != Some(&'<') {
-                let tabs = chars.get(i + 2) == Some(&'-');
+            } else if begins("<<") && !begins("<<<") {
+                let tabs = begins("<<-");
                 let mark = spot(2);
                 i += 2 + usize::from(tabs);
                 while chars.get(i).is_some_and(|c| *c == ' ' || *c == '\t') {
@@ -110,21 +179,69 @@ impl<'t> Lexer<'t> {
                 if word.text.is_empty() {
                     return Err(Box::new(ShellError::at("a here-document needs a word that ends it: `<<EOF`", 2, &mark)));
                 }
-                heredoc = Some((word.text.clone(), tabs, word));
+                heredoc = Some((word.text.clone(), tabs, word, at));
                 i = end;
+            } else if let Some(len) = redirection(&chars[i..]) {
+                let (redirect, end) = self::redirect(&chars, &places, i, len)?;
+                stage.redirects.push(redirect);
+                i = end;
+            } else if let Some((sign, join)) =
+                [("&&", Some(Join::And)), ("||", Some(Join::Or)), (";", Some(Join::Then)), ("|&", None), ("|", None)]
+                    .into_iter()
+                    .find(|(s, _)| begins(s))
+            {
+                if stage.line.words.is_empty() {
+                    return Err(Box::new(ShellError::at(
+                        format!("bash: syntax error near unexpected token `{sign}'"),
+                        2,
+                        &spot(sign.len()),
+                    )));
+                }
+                match join {
+                    Some(join) => list.push(fresh(join)),
+                    None => {
+                        if sign == "|&" {
+                            stage.redirects.push(Redirect { fd: 2, same_as: Some(1), file: spot(2) });
+                        }
+                        list[at.0].stages.push(Stage::default());
+                    }
+                }
+                i += sign.len();
             } else if let Some(instead) = refused(c) {
-                let message = format!("packetwalk runs one command a line; `{c}` is not understood");
+                let message = format!("packetwalk runs plain commands; `{c}` is not understood");
                 return Err(Box::new(ShellError::at(message, 2, &spot(1)).help(instead)));
             } else {
                 let (word, end) = word(&chars, &places, i)?;
-                line.words.push(word);
+                if word.text == "!" && chars[i] == '!' && at.1 == 0 && stage.line.words.is_empty() {
+                    list[at.0].negated ^= true;
+                } else {
+                    stage.line.words.push(word);
+                }
                 i = end;
             }
         }
-        if let Some((end, tabs, at)) = heredoc {
-            line.heredoc = Some(self.heredoc(&end, tabs, &at)?);
+        let bare = |p: &Piped| p.stages.len() == 1 && p.stages[0].line.words.is_empty();
+        // a list may end in `;`, and a line may be empty
+        if list.last().is_some_and(|p| bare(p) && p.join == Join::Then && !p.negated) {
+            list.pop();
         }
-        Ok(if line.words.is_empty() { None } else { Some(line) })
+        for p in &list {
+            if p.stages.iter().any(|s| s.line.words.is_empty()) {
+                let end = place(&places, chars.len(), 1);
+                return Err(Box::new(ShellError::at("bash: syntax error: unexpected end of file", 2, &end)));
+            }
+        }
+        for stage in list.iter_mut().flat_map(|p| &mut p.stages) {
+            stage.line.number = number;
+            stage.line.text.clone_from(&text);
+        }
+        if let Some((end, tabs, at, (p, s))) = heredoc {
+            let body = self.heredoc(&end, tabs, &at)?;
+            if let Some(stage) = list.get_mut(p).and_then(|p| p.stages.get_mut(s)) {
+                stage.line.heredoc = Some(body);
+            }
+        }
+        Ok(if list.is_empty() { None } else { Some(CommandLine { number, text, list }) })
     }
 
     fn take(&mut self) -> &'t str {
@@ -147,6 +264,45 @@ impl<'t> Lexer<'t> {
         }
         Err(Box::new(ShellError::at(format!("the here-document is not ended by a line `{end}`"), 2, at)))
     }
+}
+
+/// How many characters the sign of a redirection takes, if one stands here: `>`, `>>`, `2>`, `&>`, `<`.
+fn redirection(chars: &[char]) -> Option<usize> {
+    let first = *chars.first()?;
+    let lead = usize::from(first.is_ascii_digit() || (first == '&' && chars.get(1) == Some(&'>')));
+    match chars.get(lead)? {
+        '>' => Some(lead + 1 + usize::from(chars.get(lead + 1) == Some(&'>'))),
+        '<' if chars.get(lead + 1).is_none_or(|c| !matches!(c, '<' | '(')) => Some(lead + 1),
+        _ => None,
+    }
+}
+
+/// The redirection whose sign takes `len` characters at place `i`; returns it and the place behind it.
+fn redirect(chars: &[char], places: &[(u32, u32)], mut i: usize, len: usize) -> Result<(Redirect, usize), Box<ShellError>> {
+    let first = chars[i];
+    let input = chars[i..i + len].contains(&'<');
+    let fd = match first.to_digit(10) {
+        Some(n) => n as u8,
+        None if first == '&' => 3,
+        None => u8::from(!input),
+    };
+    let sign = place(places, i, len);
+    i += len;
+    if chars.get(i) == Some(&'&') {
+        let to = chars.get(i + 1).and_then(|c| c.to_digit(10)).filter(|n| matches!(n, 1 | 2));
+        let Some(to) = to.filter(|_| !input && fd != 3) else {
+            return Err(Box::new(ShellError::at("not simulated: this redirection", 1, &sign)));
+        };
+        return Ok((Redirect { fd, same_as: Some(to as u8), file: place(places, i, 2) }, i + 2));
+    }
+    while chars.get(i).is_some_and(|c| *c == ' ' || *c == '\t') {
+        i += 1;
+    }
+    let (file, end) = word(chars, places, i)?;
+    if file.text.is_empty() {
+        return Err(Box::new(ShellError::at("bash: syntax error near unexpected token `newline'", 2, &sign)));
+    }
+    Ok((Redirect { fd, same_as: None, file }, end))
 }
 
 /// A word without text, at a place.
@@ -176,6 +332,16 @@ fn word(chars: &[char], places: &[(u32, u32)], mut i: usize) -> Result<(Word, us
                             return Err(Box::new(ShellError::at(format!("the quote {c} is not closed"), 2, &open)));
                         }
                         Some(q) if *q == c => break,
+                        Some('$' | '`')
+                            if c == '"'
+                                && (chars.get(i) == Some(&'`')
+                                    || chars.get(i + 1).is_some_and(|n| n.is_alphabetic() || matches!(n, '_' | '{' | '('))) =>
+                        {
+                            let sign = chars.get(i).copied().unwrap_or('$');
+                            let message = format!("packetwalk runs plain commands; `{sign}` is not understood");
+                            let help = refused(sign).unwrap_or_default();
+                            return Err(Box::new(ShellError::at(message, 2, &place(places, i, 1)).help(help)));
+                        }
                         Some('\\') if c == '"' && chars.get(i + 1).is_some_and(|n| matches!(n, '"' | '\\' | '$' | '`')) => {
                             text.extend(chars.get(i + 1));
                             i += 2;
@@ -224,7 +390,11 @@ mod tests {
     use super::*;
 
     fn words(s: &str) -> Vec<String> {
-        lines(s).remove(0).unwrap().words.into_iter().map(|w| w.text).collect()
+        first(s).words.into_iter().map(|w| w.text).collect()
+    }
+
+    fn first(s: &str) -> Line {
+        lines(s).remove(0).unwrap().list.remove(0).stages.remove(0).line
     }
 
     #[test]
@@ -239,14 +409,15 @@ mod tests {
         let all = lines("\n# note\n  ip link\\\n   set  'a b'\n");
         let line = all[0].as_ref().unwrap();
         assert_eq!((all.len(), line.number), (1, 3));
-        let last = line.words.last().unwrap();
+        let last = line.list[0].stages[0].line.words.last().unwrap();
         assert_eq!((last.line, last.col, last.len), (4, 9, 5));
     }
 
     #[test]
     fn here_documents_are_kept_whole() {
         let all = lines("iptables-restore -n <<EOF\n*nat\n# x | y\nCOMMIT\nEOF\nip link");
-        assert_eq!(all[0].as_ref().unwrap().heredoc.as_deref(), Some("*nat\n# x | y\nCOMMIT\n"));
+        let first = &all[0].as_ref().unwrap().list[0].stages[0].line;
+        assert_eq!(first.heredoc.as_deref(), Some("*nat\n# x | y\nCOMMIT\n"));
         assert_eq!(all[1].as_ref().unwrap().number, 6);
         let open = lines("cat <<EOF\nx").remove(0).unwrap_err();
         assert_eq!((open.line, open.col), (1, 7));
@@ -254,11 +425,37 @@ mod tests {
 
     #[test]
     fn what_is_not_understood_is_named() {
-        for (s, col) in [("ip a | grep x", 6), ("a; b", 2), ("a && b", 3), ("echo 1 > /x", 8), ("x $Y", 3), ("a 'b", 3)] {
+        for (s, col) in [
+            ("sleep 9 &", 9),
+            ("x $Y", 3),
+            ("a 'b", 3),
+            ("a \"$Y\"", 4),
+            ("(a)", 1),
+            ("a | | b", 5),
+            ("&& a", 1),
+            ("a >", 3),
+            ("a <<< b", 3),
+        ] {
             let e = lines(s).remove(0).unwrap_err();
             assert_eq!(e.col, col, "{s}: {e}");
         }
-        assert_eq!(lines("ip a | grep x").remove(0).unwrap_err().message, "packetwalk runs one command a line; `|` is not understood");
+        assert_eq!(lines("a &").remove(0).unwrap_err().message, "packetwalk runs plain commands; `&` is not understood");
+        assert_eq!(lines("a ||").remove(0).unwrap_err().message, "bash: syntax error: unexpected end of file");
+    }
+
+    #[test]
+    fn lists_pipes_and_redirections_are_taken_apart() {
+        let line = lines("a b | c 2>&1 >/dev/null; ! d && e || f <<X\nin\nX").remove(0).unwrap();
+        let told: Vec<(Join, bool, usize)> = line.list.iter().map(|p| (p.join, p.negated, p.stages.len())).collect();
+        assert_eq!(told, [(Join::Then, false, 2), (Join::Then, true, 1), (Join::And, false, 1), (Join::Or, false, 1)]);
+        let redirects = &line.list[0].stages[1].redirects;
+        assert_eq!((redirects[0].fd, redirects[0].same_as), (2, Some(1)));
+        assert_eq!((redirects[1].fd, redirects[1].file.text.as_str()), (1, "/dev/null"));
+        assert_eq!(line.list[3].stages[0].line.heredoc.as_deref(), Some("in\n"));
+        assert_eq!(lines("a;").remove(0).unwrap().list.len(), 1);
+        assert_eq!(words("echo 2 >/dev/null"), ["echo", "2"]);
+        assert_eq!(words("echo a2>/dev/null"), ["echo", "a2"]);
+        assert_eq!(words("echo 'a|b;c>d'"), ["echo", "a|b;c>d"]);
     }
 
     #[test]

@@ -3,7 +3,9 @@
 //! ```text
 //!  text ──► lex ──► words ──► command's parse ─┬─► Ops      a change, for the engine to apply
 //!                                              ├─► Query    a question, answered from a namespace
-//!                                              └─► Flow     traffic, for the engine to run
+//!                                              ├─► Flow     traffic, for the engine to run
+//!                                              ├─► Filter   text to text: grep, sed, …
+//!                                              └─► List     several of these: pipes, `;`, `&&`, `||`
 //!  Op ──► print ──► text (the fixed point of parsing)
 //! ```
 //!
@@ -18,17 +20,20 @@ pub mod conntrack;
 pub mod curl;
 pub mod error;
 pub mod exec;
+pub mod filter;
 pub mod flow;
 pub mod hostname;
 pub mod ip;
 pub mod iptables;
 pub mod ipvsadm;
 pub mod lex;
+pub mod list;
 #[cfg(test)]
 mod mutation_tests;
 pub mod nc;
 pub mod ping;
 pub mod print;
+pub mod sleep;
 pub mod ss;
 pub mod sysctl;
 pub mod systemctl;
@@ -48,8 +53,8 @@ pub use print::print;
 
 use crate::linux::Op;
 use args::Args;
-use lex::Line;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// A change, and the namespace of the host that it is for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -89,6 +94,12 @@ pub enum Command {
     Flow(FlowIn),
     /// A capture while traffic runs.
     Capture(CaptureIn),
+    /// Text to text.
+    Filter(filter::Filter),
+    /// Time passes.
+    Sleep(Duration),
+    /// Several commands.
+    List(list::List),
 }
 
 impl Command {
@@ -119,6 +130,8 @@ impl Command {
             Command::Query(q) => q.netns = q.netns.take().or_else(|| netns.cloned()),
             Command::Flow(f) => f.netns = f.netns.take().or_else(|| netns.cloned()),
             Command::Capture(c) => c.netns = c.netns.take().or_else(|| netns.cloned()),
+            Command::List(l) => l.inside(netns),
+            Command::Filter(_) | Command::Sleep(_) => {}
         }
         self
     }
@@ -193,23 +206,26 @@ pub static COMMANDS: &[&Spec] = &[
     &nc::SPEC,
     &hostname::SPEC,
     &cat::SPEC,
+    &sleep::SPEC,
     &tcpdump::SPEC,
     &ss::SPEC,
     &traceroute::SPEC,
     &tracepath::SPEC,
 ];
 
+/// The emulated commands, filters included.
+pub fn all_commands() -> impl Iterator<Item = &'static Spec> {
+    COMMANDS.iter().chain(filter::FILTERS).copied()
+}
+
 /// Commands that a real host has and this one has not.
 const NOT_SIMULATED: &[&str] = &[
     "arp",
     "arping",
-    "awk",
     "brctl",
     "dig",
     "docker",
-    "echo",
     "ethtool",
-    "grep",
     "host",
     "ifconfig",
     "ipset",
@@ -225,8 +241,6 @@ const NOT_SIMULATED: &[&str] = &[
     "nsenter",
     "ps",
     "route",
-    "sed",
-    "sleep",
     "socat",
     "tc",
     "tee",
@@ -258,17 +272,17 @@ pub fn parse(text: &str) -> Result<Command, ShellError> {
         (Some(one), None) => one.command,
         (Some(second), Some(_)) => {
             let word = lex::Word { text: String::new(), line: second.line, col: 1, len: 1 };
-            Err(ShellError::at("packetwalk runs one command a line; here is another", 2, &word))
+            Err(ShellError::at("one command line stands here; this is another", 2, &word))
         }
     }
 }
 
-/// Reads a script: one command a line.
+/// Reads a script: one command line after the other.
 pub fn parse_script(text: &str) -> Vec<Scripted> {
     lex::lines(text)
         .into_iter()
         .map(|line| match line {
-            Ok(line) => Scripted { line: line.number, text: line.text.trim().to_owned(), command: parse_line(&line) },
+            Ok(line) => Scripted { line: line.number, text: line.text.trim().to_owned(), command: list::parse(&line) },
             Err(e) => {
                 let text = text.split('\n').nth(e.line.saturating_sub(1) as usize).unwrap_or("").trim().to_owned();
                 Scripted { line: e.line, text, command: Err(e) }
@@ -277,33 +291,20 @@ pub fn parse_script(text: &str) -> Vec<Scripted> {
         .collect()
 }
 
-fn parse_line(line: &Line) -> Result<Command, ShellError> {
-    let mut args = Args::new(line);
-    let command = parse_command(&mut args)?;
-    if line.heredoc.is_some() && !reads_stdin(line) {
-        return Err(Args::new(line).end("this command does not read a here-document").help("take away `<<…` and the lines that follow"));
-    }
-    Ok(command)
-}
-
-fn reads_stdin(line: &Line) -> bool {
-    line.words.iter().any(|w| w.text.ends_with("-restore") || w.text == "-") || ipvsadm::reads_stdin(&line.words)
-}
-
 /// Reads the command that the next word calls.
 fn parse_command(args: &mut Args<'_>) -> Result<Command, ShellError> {
     args.status = 255;
     while args.take("sudo") {}
     let name = args.need()?;
     let base = name.rsplit('/').next().unwrap_or(name);
-    if let Some(spec) = COMMANDS.iter().find(|s| s.name == base) {
+    if let Some(spec) = all_commands().find(|s| s.name == base) {
         return (spec.parse)(args);
     }
     if NOT_SIMULATED.contains(&base) {
         return Err(args.not_simulated(format_args!("the command `{base}`")));
     }
     let e = args.error_status(format!("bash: {name}: command not found"), 127);
-    Err(match error::nearest(base, COMMANDS.iter().map(|s| s.name)) {
+    Err(match error::nearest(base, all_commands().map(|s| s.name)) {
         Some(near) => e.help(format!("did you mean `{near}`?")),
         None => e,
     })

@@ -59,7 +59,7 @@ impl Session {
                 Some(ns) => answer(self.engine.world.ns(ns).unwrap(), &q.query, &Around(&self.engine.world, self.host)),
                 None => Answer::failed("Cannot open network namespace", 255),
             },
-            Command::Flow(_) | Command::Capture(_) => Answer::default(),
+            _ => Answer::default(),
         }
     }
 

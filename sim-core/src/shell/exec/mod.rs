@@ -1,5 +1,6 @@
 //! Command lines, run: changes applied, questions answered, traffic sent.
 
+mod list;
 mod route_probe;
 pub mod traffic;
 
@@ -80,11 +81,36 @@ pub fn run<T: Tracer>(
     origin: &Arc<str>,
     flow: FlowId,
 ) -> Result<(Answer, Outcome), Storm> {
-    let exited = |a: &Answer| Outcome::of(Ending::Exited(i32::from(a.status)));
-    let plain = match parse(line) {
-        Err(e) => Answer::failed(e.message, e.status),
-        Ok(Command::Ops(ops)) => apply(engine, at, ops, origin),
-        Ok(Command::Query(q)) => match target(&engine.world, at, q.netns.as_deref()) {
+    match parse(line) {
+        Err(e) => Ok(ended(Answer::failed(e.message, e.status))),
+        Ok(command) => one(engine, at, command, origin, flow),
+    }
+}
+
+fn ended(answer: Answer) -> (Answer, Outcome) {
+    let outcome = Outcome::of(Ending::Exited(i32::from(answer.status)));
+    (answer, outcome)
+}
+
+/// Runs a command that has been read.
+fn one<T: Tracer>(
+    engine: &mut Engine<T>,
+    at: NetnsId,
+    command: Command,
+    origin: &Arc<str>,
+    flow: FlowId,
+) -> Result<(Answer, Outcome), Storm> {
+    let plain = match command {
+        Command::Ops(ops) => apply(engine, at, ops, origin),
+        Command::List(l) => list::run(engine, at, &l, origin, flow)?,
+        // nobody types anything
+        Command::Filter(f) => f.run(""),
+        Command::Sleep(time) => {
+            let until = engine.world.now + time;
+            engine.run_until(until)?;
+            Answer::default()
+        }
+        Command::Query(q) => match target(&engine.world, at, q.netns.as_deref()) {
             Err(e) => e,
             Ok(place) => {
                 let host = engine.world.info(place).map(|i| i.host).unwrap_or_default();
@@ -94,23 +120,34 @@ pub fn run<T: Tracer>(
                 }
             }
         },
-        Ok(Command::Capture(_)) => Answer::failed(
+        Command::Capture(_) => Answer::failed(
             "not simulated: a capture beside other commands; `packetwalk exec SCENARIO PLACE -- tcpdump` listens while the scenario's traffic runs",
             1,
         ),
-        Ok(Command::Flow(f)) => match target(&engine.world, at, f.netns.as_deref()) {
+        Command::Flow(f) => match target(&engine.world, at, f.netns.as_deref()) {
             Err(e) => e,
             Ok(place) => return traffic::run(engine, place, &f.flow, flow),
         },
     };
-    let outcome = exited(&plain);
-    Ok((plain, outcome))
+    Ok(ended(plain))
+}
+
+/// What of a command takes time.
+fn takes_time(command: &Command) -> Option<String> {
+    match command {
+        Command::Flow(f) => Some(format!("traffic to {}", f.flow.host())),
+        Command::Sleep(_) => Some("a pause".to_owned()),
+        Command::List(l) => l.commands().find_map(takes_time),
+        Command::Ops(_) | Command::Query(_) | Command::Capture(_) | Command::Filter(_) => None,
+    }
 }
 
 /// Runs a command line that changes or asks. Traffic is refused: it takes time, and this does not.
 pub fn configure<T: Tracer>(engine: &mut Engine<T>, at: NetnsId, line: &str, origin: &Arc<str>) -> Answer {
-    if let Ok(Command::Flow(f)) = parse(line) {
-        return Answer::failed(format!("traffic to {} has no place in a configuration", f.flow.host()), 2);
+    if let Ok(command) = parse(line)
+        && let Some(what) = takes_time(&command)
+    {
+        return Answer::failed(format!("{what} has no place in a configuration"), 2);
     }
     match run(engine, at, line, origin, FlowId::NONE) {
         Ok((answer, _)) => answer,

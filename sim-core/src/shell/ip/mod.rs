@@ -154,9 +154,13 @@ fn batch(args: &mut Args<'_>, netns: Option<&Arc<str>>) -> Result<Command, Shell
     let mut ops = Vec::new();
     for line in lex::lines(text) {
         let line = line.map_err(place)?;
-        match object(&mut Args::new(&line), Format::default()).map_err(place)? {
+        let Some(line) = line.simple() else {
+            let word = lex::Word { text: String::new(), line: line.number, col: 1, len: 1 };
+            return Err(place(ShellError::at("a batch holds the words of `ip` alone", 255, &word)));
+        };
+        match object(&mut Args::new(line), Format::default()).map_err(place)? {
             Command::Ops(more) => ops.extend(more),
-            _ => return Err(place(Args::new(&line).not_simulated("questions in a batch"))),
+            _ => return Err(place(Args::new(line).not_simulated("questions in a batch"))),
         }
     }
     Ok(Command::Ops(ops).inside(netns))
