@@ -60,7 +60,7 @@ impl Program for Sender {
         match event {
             Event::Start => {
                 self.socket = sys.socket(SocketKind::Udp);
-                sys.connect(self.socket, self.to).expect("a route to the server");
+                sys.connect(self.socket, self.to.into()).expect("a route to the server");
                 sys.set_timer(Duration::from_micros(50), 0);
             }
             Event::Timer(_) => {
@@ -99,7 +99,7 @@ impl Program for Reflector {
         match event {
             Event::Start => {
                 self.0 = sys.socket(SocketKind::Udp);
-                sys.bind(self.0, Endpoint::new(Ipv4Addr::UNSPECIFIED, 7)).expect("port 7 is free");
+                sys.bind(self.0, Endpoint::new(Ipv4Addr::UNSPECIFIED.into(), 7)).expect("port 7 is free");
             }
             Event::Socket(s) => {
                 while let Ok(d) = sys.recv_from(s) {

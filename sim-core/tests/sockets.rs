@@ -11,7 +11,7 @@ use sim_core::linux::device::Scope;
 use sim_core::linux::op::{AddrOp, LinkOp, LinkSet};
 use sim_core::linux::socket::{PmtuDisc, SocketKind};
 use sim_core::linux::{Errno, FlowId, NetnsId, Op, SocketId, Time};
-use sim_core::packet::{Body, Bytes, Endpoint, Ipv4Addr, Ipv4Header, Ipv4Packet, Net, Prefix, Tcp, TcpFlags};
+use sim_core::packet::{Body, Bytes, Endpoint, IpAddr, Ipv4Addr, Ipv4Header, Ipv4Packet, Net, Prefix, Tcp, TcpFlags};
 use sim_core::trace::{DropReason, Evidence, Recording};
 use std::sync::Arc;
 use std::time::Duration;
@@ -152,8 +152,8 @@ impl Program for Probe {
     }
 }
 
-fn at(addr: Ipv4Addr, port: u16) -> Endpoint<Ipv4Addr> {
-    Endpoint::new(addr, port)
+fn at(addr: Ipv4Addr, port: u16) -> Endpoint<IpAddr> {
+    Endpoint::new(addr.into(), port)
 }
 
 fn tcp(to: Ipv4Addr, port: u16, options: Options) -> TcpClient {
@@ -181,7 +181,7 @@ fn a_tcp_connection_looks_as_in_a_capture() {
     assert_eq!(lab.flags(), "S S. . P. . P. . F. . F. .");
     let (own, peer) = o.client_saw.unwrap();
     assert_eq!((o.ending, o.errno, o.sent, o.received), (Ending::Connected, None, 5, 8));
-    assert_eq!((own.addr, peer), (CLIENT, at(SERVER, 80)));
+    assert_eq!((own.addr, peer), (CLIENT.into(), at(SERVER, 80)));
     assert!((32_768..61_000).contains(&own.port) && own.port % 2 == 0, "connect(2) takes even ports: {}", own.port);
     let seen = lab.program::<Echo>(server).seen();
     assert_eq!((seen.len(), seen[0].client, seen[0].local, seen[0].bytes), (1, own, at(SERVER, 80), 5));
@@ -208,7 +208,7 @@ fn a_closed_port_refuses() {
     assert_eq!((seg[1].seq, seg[1].ack, seg[1].window), (0, seg[0].seq.wrapping_add(1), 0));
     let o = lab.outcome(udp(SERVER, 82, 5, Options::default()));
     assert_eq!((o.ending, o.errno, o.immediate), (Ending::Refused, Some(Errno::ECONNREFUSED), false));
-    assert_eq!((o.origin, o.icmp, o.offender), (Some(Origin::Icmp), Some((3, 3)), Some(SERVER)));
+    assert_eq!((o.origin, o.icmp, o.offender), (Some(Origin::Icmp), Some((3, 3)), Some(SERVER.into())));
 }
 
 #[test]
@@ -242,12 +242,12 @@ fn too_long_for_the_link_is_an_error_of_this_host() {
 fn silence_and_errors_of_ping() {
     let mut lab = Lab::new();
     let o = lab.outcome(ping(SERVER, 3));
-    assert_eq!((o.ending, o.answer, o.sent, o.received), (Ending::Replied, Some((SERVER, 64)), 48, 48));
+    assert_eq!((o.ending, o.answer, o.sent, o.received), (Ending::Replied, Some((SERVER.into(), 64)), 48, 48));
     assert_eq!(lab.engine.world.now.0 / 1_000_000_000, 2, "three requests, a second apart");
     let began = lab.engine.world.now;
     let o = lab.outcome(ping(NOBODY, 1));
     assert_eq!((o.ending, o.immediate, o.origin), (Ending::HostUnreachable, false, Some(Origin::Icmp)));
-    assert_eq!((o.icmp, o.offender), (Some((3, 1)), Some(CLIENT)));
+    assert_eq!((o.icmp, o.offender), (Some((3, 1)), Some(CLIENT.into())));
     assert_eq!(lab.engine.world.now.since(began).as_secs(), 3);
     let o = lab.outcome(ping(Ipv4Addr::new(192, 0, 2, 1), 1));
     assert_eq!((o.ending, o.immediate, o.errno, o.origin), (Ending::NetworkUnreachable, true, Some(Errno::ENETUNREACH), None));
@@ -263,7 +263,7 @@ fn a_host_that_is_not_there() {
     let mut lab = Lab::new();
     let o = lab.outcome(tcp(NOBODY, 80, Options::default()));
     assert_eq!((o.ending, o.errno, o.immediate), (Ending::HostUnreachable, Some(Errno::EHOSTUNREACH), false));
-    assert_eq!((o.icmp, o.offender), (Some((3, 1)), Some(CLIENT)));
+    assert_eq!((o.icmp, o.offender), (Some((3, 1)), Some(CLIENT.into())));
     let o = lab.outcome(tcp(NOBODY, 80, Options { timeout: Some(Duration::from_millis(800)), ..Options::default() }));
     assert_eq!((o.ending, o.errno), (Ending::TimedOut, None), "its own patience, not the kernel's");
     let o = lab.outcome(tcp(Ipv4Addr::new(192, 0, 2, 1), 80, Options::default()));
@@ -404,7 +404,7 @@ fn a_program_talks_to_its_own_host() {
     lab.spawn(lab.client, Box::new(Echo::new(Listen::tcp("local", 80))));
     for to in [Ipv4Addr::LOCALHOST, CLIENT] {
         let o = lab.outcome(tcp(to, 80, Options::default()));
-        assert_eq!((o.ending, o.received, o.client_saw.unwrap().0.addr), (Ending::Connected, 8, to));
+        assert_eq!((o.ending, o.received, o.client_saw.unwrap().0.addr), (Ending::Connected, 8, IpAddr::V4(to)));
     }
     assert!(lab.segments().is_empty(), "nothing of it is on the wire");
 }

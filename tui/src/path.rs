@@ -12,7 +12,6 @@ use sim_core::linux::config::Config;
 use sim_core::linux::device::Attach;
 use sim_core::linux::netfilter::{Hook, NfFamily};
 use sim_core::linux::{FlowId, IfIndex, NetnsId, PacketId};
-use sim_core::packet::Ipv4Addr;
 use sim_core::report::paths::{Direction, PacketRole};
 use sim_core::trace::{Evidence, StepId};
 
@@ -188,7 +187,7 @@ pub fn covers(lesson: &Lesson<'_>, strip: &Strip, packet: PacketId) -> bool {
 
 /// Whose address a flow goes to.
 fn destination(lesson: &Lesson<'_>, flow: FlowId) -> Option<NetnsId> {
-    let to: Ipv4Addr = match &lesson.report.flow(flow)?.spec.kind {
+    let to: std::net::IpAddr = match &lesson.report.flow(flow)?.spec.kind {
         FlowKind::Ping { to, .. } | FlowKind::Tcp { to, .. } | FlowKind::Udp { to, .. } | FlowKind::Http { to, .. } => *to,
         _ => return None,
     };

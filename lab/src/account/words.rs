@@ -1,7 +1,7 @@
 //! The words for packets, the same for both kernels: one map a frame, one line a packet.
 
 use serde_json::{Map, Value, json};
-use sim_core::packet::{Arp, ArpOp, Body, Endpoint, Frame, Icmp, IcmpKind, Ipv4Addr, Ipv4Packet, Mac, Net, Protocol, TcpFlags, Vxlan};
+use sim_core::packet::{Arp, ArpOp, Body, Endpoint, Frame, Icmp, IcmpKind, IpAddr, Ipv4Packet, Mac, Net, Protocol, TcpFlags, Vxlan};
 use std::fmt;
 
 /// Who knows whose a hardware address is.
@@ -37,7 +37,7 @@ impl Words<'_> {
     }
 
     /// `10.0.0.1:40001`, symbolic where it must be.
-    pub fn endpoint(&self, e: Endpoint<Ipv4Addr>) -> Value {
+    pub fn endpoint(&self, e: Endpoint<IpAddr>) -> Value {
         json!(format!("{}:{}", e.addr, self.port_text(e.port)))
     }
 

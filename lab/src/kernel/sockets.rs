@@ -11,11 +11,11 @@ use nix::sys::socket::{ControlMessageOwned, MsgFlags, SockaddrIn, getsockopt, re
 use sim_core::apps::{Event, Program, Syscalls};
 use sim_core::linux::socket::{Datagram, PmtuDisc, SockError, SocketKind};
 use sim_core::linux::{Errno, FlowId, PacketId, SocketId, Time};
-use sim_core::packet::{Bytes, Endpoint, Ipv4Addr};
+use sim_core::packet::{Bytes, Endpoint, IpAddr, Ipv4Addr};
 use socket2::{Domain, Protocol, SockAddr, SockRef, Socket, Type};
 use std::collections::BTreeMap;
 use std::io::{self, IoSliceMut, Read as _, Write as _};
-use std::net::SocketAddrV4;
+use std::net::SocketAddr;
 use std::os::fd::AsRawFd;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
@@ -66,12 +66,12 @@ const ALL: &[Errno] = &[
     Errno::ENONET,
 ];
 
-fn sock_addr(e: Endpoint<Ipv4Addr>) -> SockAddr {
-    SockAddr::from(SocketAddrV4::new(e.addr, e.port))
+fn sock_addr(e: Endpoint<IpAddr>) -> SockAddr {
+    SockAddr::from(SocketAddr::new(e.addr, e.port))
 }
 
-fn endpoint(a: &SockAddr) -> Option<Endpoint<Ipv4Addr>> {
-    a.as_socket_ipv4().map(|s| Endpoint::new(*s.ip(), s.port()))
+fn endpoint(a: &SockAddr) -> Option<Endpoint<IpAddr>> {
+    a.as_socket().map(|s| Endpoint::new(s.ip(), s.port()))
 }
 
 #[derive(Debug)]
@@ -183,7 +183,7 @@ impl Syscalls for Real {
         }
     }
 
-    fn bind(&mut self, socket: SocketId, local: Endpoint<Ipv4Addr>) -> Result<(), Errno> {
+    fn bind(&mut self, socket: SocketId, local: Endpoint<IpAddr>) -> Result<(), Errno> {
         self.get(socket)?.socket.bind(&sock_addr(local)).map_err(|e| errno_of(&e))
     }
 
@@ -199,7 +199,7 @@ impl Syscalls for Real {
         Some(self.add(SocketKind::Tcp, s, flow))
     }
 
-    fn connect(&mut self, socket: SocketId, remote: Endpoint<Ipv4Addr>) -> Result<(), Errno> {
+    fn connect(&mut self, socket: SocketId, remote: Endpoint<IpAddr>) -> Result<(), Errno> {
         self.get(socket)?.socket.connect(&sock_addr(remote)).map_err(|e| errno_of(&e))
     }
 
@@ -211,7 +211,7 @@ impl Syscalls for Real {
         }
     }
 
-    fn send_to(&mut self, socket: SocketId, to: Endpoint<Ipv4Addr>, data: &[u8]) -> Result<usize, Errno> {
+    fn send_to(&mut self, socket: SocketId, to: Endpoint<IpAddr>, data: &[u8]) -> Result<usize, Errno> {
         self.get(socket)?.socket.send_to(data, &sock_addr(to)).map_err(|e| errno_of(&e))
     }
 
@@ -219,7 +219,7 @@ impl Syscalls for Real {
         let dst = packet.get(16..20).map(|d| Ipv4Addr::new(d[0], d[1], d[2], d[3])).ok_or(Errno::EINVAL)?;
         // IPPROTO_RAW implies IP_HDRINCL
         let s = Socket::new(Domain::IPV4, Type::RAW, Some(Protocol::from(255))).map_err(|e| errno_of(&e))?;
-        s.send_to(packet, &sock_addr(Endpoint::new(dst, 0))).map_err(|e| errno_of(&e))
+        s.send_to(packet, &sock_addr(Endpoint::new(dst.into(), 0))).map_err(|e| errno_of(&e))
     }
 
     fn recv(&mut self, socket: SocketId) -> Result<Bytes, Errno> {
@@ -230,7 +230,7 @@ impl Syscalls for Real {
         Ok(Bytes::from(&buffer[..n]))
     }
 
-    fn recv_from(&mut self, socket: SocketId) -> Result<Datagram<Ipv4Addr>, Errno> {
+    fn recv_from(&mut self, socket: SocketId) -> Result<Datagram, Errno> {
         let o = self.get(socket)?;
         let mut buffer = vec![0u8; LARGEST];
         let mut space = nix::cmsg_space!(nix::libc::in_pktinfo, nix::libc::c_int);
@@ -246,7 +246,7 @@ impl Syscalls for Real {
                 _ => {}
             }
         }
-        let from = from.map_or(Endpoint::new(Ipv4Addr::UNSPECIFIED, 0), |a| Endpoint::new(a.ip(), a.port()));
+        let from = from.map_or(Endpoint::new(Ipv4Addr::UNSPECIFIED.into(), 0), |a| Endpoint::new(a.ip().into(), a.port()));
         let mut data = &buffer[..n];
         if o.kind == SocketKind::Icmp {
             // a raw socket reads the IP header too
@@ -256,10 +256,10 @@ impl Syscalls for Real {
         }
         let port = self.local(socket).map_or(0, |e| e.port);
         let flow = self.flow_now();
-        Ok(Datagram { from, to: Endpoint::new(to, port), ttl, data: data.into(), packet: PacketId::NONE, flow })
+        Ok(Datagram { from, to: Endpoint::new(to.into(), port), ttl, data: data.into(), packet: PacketId::NONE, flow })
     }
 
-    fn recv_error(&mut self, socket: SocketId) -> Option<SockError<Ipv4Addr>> {
+    fn recv_error(&mut self, socket: SocketId) -> Option<SockError> {
         let o = self.get(socket).ok()?;
         let mut buffer = vec![0u8; 2048];
         let mut space = vec![0u8; 512];
@@ -270,7 +270,7 @@ impl Syscalls for Real {
             let ControlMessageOwned::Ipv4RecvErr(e, from) = c else { return None };
             let errno = ALL.iter().copied().find(|k| *k as u32 == e.ee_errno).unwrap_or(Errno::EINVAL);
             let icmp = (e.ee_origin == 2).then_some((e.ee_type, e.ee_code));
-            let offender = from.map(|a| Ipv4Addr::from(u32::from_be(a.sin_addr.s_addr)));
+            let offender = from.map(|a| Ipv4Addr::from(u32::from_be(a.sin_addr.s_addr)).into());
             Some(SockError { errno, icmp, info: e.ee_info, offender })
         })
     }
@@ -285,11 +285,11 @@ impl Syscalls for Real {
         self.get(socket).is_ok_and(|o| o.socket.peer_addr().is_ok())
     }
 
-    fn local(&self, socket: SocketId) -> Option<Endpoint<Ipv4Addr>> {
+    fn local(&self, socket: SocketId) -> Option<Endpoint<IpAddr>> {
         endpoint(&self.get(socket).ok()?.socket.local_addr().ok()?)
     }
 
-    fn peer(&self, socket: SocketId) -> Option<Endpoint<Ipv4Addr>> {
+    fn peer(&self, socket: SocketId) -> Option<Endpoint<IpAddr>> {
         endpoint(&self.get(socket).ok()?.socket.peer_addr().ok()?)
     }
 

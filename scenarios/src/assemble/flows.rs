@@ -8,7 +8,8 @@ use crate::schema::value::print_duration;
 use crate::schema::{At, Flow, Ref, Scenario, Target};
 use sim_core::engine::{Change, FlowKind, FlowSpec, SendOptions, Start, World};
 use sim_core::linux::NetnsId;
-use sim_core::packet::{Bytes, Ipv4Addr};
+use sim_core::linux::device::{Device, Scope};
+use sim_core::packet::{Bytes, IpAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -44,26 +45,30 @@ impl Resolver<'_> {
     }
 
     /// The address that a reference means: the one it has, or the one it was to have.
-    pub fn address(&self, world: &World, r: &Ref) -> Option<Ipv4Addr> {
+    pub fn address(&self, world: &World, r: &Ref) -> Option<IpAddr> {
         match r {
             Ref::Pod(ns, name) => {
                 let host_network = |p: &sim_core::kube::Pod| p.spec.host_network.then(|| p.spec.node_name.clone()).flatten();
                 let pods = self.assembly.cluster.as_ref().map_or(&[][..], |c| &c.pods);
                 let spec = pods.iter().find(|p| **p.meta.namespace() == **ns && **p.meta.name() == **name);
                 if let Some(node) = spec.and_then(host_network) {
-                    return self.assembly.addresses.of(&node);
+                    return self.assembly.addresses.of(&node).map(IpAddr::V4);
                 }
                 let has = pod_netns(world, ns, name).and_then(|id| first_address(world, id));
-                has.or_else(|| spec.and_then(|p| p.spec.requested_ip))
+                has.or_else(|| spec.and_then(|p| p.spec.requested_ip.map(IpAddr::V4)))
             }
             Ref::Service(..) => None,
-            Ref::Node(name) => self.assembly.addresses.of(name).or_else(|| world.by_label(name).and_then(|id| first_address(world, id))),
-            Ref::Host(name) => self.assembly.addresses.of(name).or_else(|| world.by_label(name).and_then(|id| first_address(world, id))),
+            Ref::Node(name) => {
+                self.assembly.addresses.of(name).map(IpAddr::V4).or_else(|| world.by_label(name).and_then(|id| first_address(world, id)))
+            }
+            Ref::Host(name) => {
+                self.assembly.addresses.of(name).map(IpAddr::V4).or_else(|| world.by_label(name).and_then(|id| first_address(world, id)))
+            }
         }
     }
 
     /// The address that a host name means on a client: an address, or a line of its `/etc/hosts`.
-    pub fn host_name(&self, client: &str, name: &str) -> Option<Ipv4Addr> {
+    pub fn host_name(&self, client: &str, name: &str) -> Option<IpAddr> {
         if let Ok(a) = name.parse() {
             return Some(a);
         }
@@ -75,7 +80,7 @@ impl Resolver<'_> {
         host.etc_hosts.get(name).map(|a| a.value.0)
     }
 
-    fn target(&self, world: &World, client: &str, t: &Target) -> Result<Option<Ipv4Addr>, Unresolved> {
+    fn target(&self, world: &World, client: &str, t: &Target) -> Result<Option<IpAddr>, Unresolved> {
         match t {
             Target::Addr(a) => Ok(Some(*a)),
             Target::Ref(r) => self.address(world, r).map(Some).ok_or_else(|| Unresolved::Address(print_ref(r))),
@@ -204,11 +209,14 @@ pub fn pod_netns(world: &World, namespace: &str, name: &str) -> Option<NetnsId> 
     Some(NetnsId(at as u32))
 }
 
-/// The first address of a namespace that is not the loopback's: of `eth0` if there is one.
-pub fn first_address(world: &World, id: NetnsId) -> Option<Ipv4Addr> {
+/// The first address of a namespace that is not the loopback's: of `eth0` if there is one; of IPv6 if it has none of IPv4.
+pub fn first_address(world: &World, id: NetnsId) -> Option<IpAddr> {
     let devices = &world.ns(id)?.config.devices;
+    let others = || devices.iter().filter(|d| &*d.name != "lo");
     let eth0 = devices.by_name("eth0").and_then(|d| d.addrs.first());
-    eth0.or_else(|| devices.iter().filter(|d| &*d.name != "lo").find_map(|d| d.addrs.first())).map(|a| a.local)
+    let v4 = eth0.or_else(|| others().find_map(|d| d.addrs.first())).map(|a| IpAddr::V4(a.local));
+    let global = |d: &Device| d.addrs6.iter().find(|a| a.scope == Scope::Universe).map(|a| IpAddr::V6(a.local));
+    v4.or_else(|| devices.by_name("eth0").and_then(global)).or_else(|| others().find_map(global))
 }
 
 /// A reference as it is written.

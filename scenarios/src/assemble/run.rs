@@ -288,7 +288,7 @@ fn probe_flow(from: At<String>, to: At<Target>, port: Option<u16>) -> Flow {
 }
 
 /// Tries a flow in a copy of a world: how it ends, and the source address that the server saw.
-pub(super) fn try_flow(world: &World, spec: FlowSpec) -> (Ending, Option<sim_core::packet::Ipv4Addr>) {
+pub(super) fn try_flow(world: &World, spec: FlowSpec) -> (Ending, Option<sim_core::packet::IpAddr>) {
     let mut engine = Engine::new(world.clone(), NoTrace);
     let agenda = Agenda { flows: vec![spec], ..Agenda::default() };
     let (records, _) = engine.run_agenda(&agenda, &mut Shell);

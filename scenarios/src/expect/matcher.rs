@@ -5,7 +5,7 @@ use crate::schema::expect::ServedBy;
 use crate::schema::pattern::Direction;
 use crate::schema::{StepPattern, Target};
 use sim_core::linux::{FlowId, NetnsId};
-use sim_core::packet::Ipv4Addr;
+use sim_core::packet::IpAddr;
 use sim_core::report::{Kind, Report, StepView, Value};
 use sim_core::trace::StepId;
 use std::fmt::Write as _;
@@ -68,7 +68,7 @@ impl<'a> Matcher<'a> {
     }
 
     /// The address that a text means: an address, or a reference to one.
-    pub fn address(&self, text: &str) -> Option<Ipv4Addr> {
+    pub fn address(&self, text: &str) -> Option<IpAddr> {
         match Target::parse(text).ok()? {
             Target::Addr(a) => Some(a),
             Target::Ref(r) => self.names.address(&self.report.run.end, &r).or_else(|| self.names.address(&self.report.run.start, &r)),

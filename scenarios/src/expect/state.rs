@@ -7,7 +7,7 @@ use crate::schema::{At, Target};
 use sim_core::linux::conntrack::CtStatus;
 use sim_core::linux::conntrack::entry::Entry;
 use sim_core::linux::netfilter::TableKind;
-use sim_core::packet::{Ipv4Addr, L4, Tuple};
+use sim_core::packet::{IpAddr, Ipv4Addr, L4, Tuple};
 use sim_core::report::rows;
 use sim_core::trace::StateDelta;
 
@@ -56,7 +56,7 @@ pub(super) fn conntrack(m: &Matcher<'_>, c: &ConntrackExpect) -> Result<(), Stri
         }
         of_flow = Some(ids);
     }
-    let addr = |t: &Option<At<Target>>| -> Result<Option<Ipv4Addr>, String> {
+    let addr = |t: &Option<At<Target>>| -> Result<Option<IpAddr>, String> {
         match t {
             None => Ok(None),
             Some(t) => m.address(&print_target(&t.value)).map(Some).ok_or_else(|| format!("{} has no address", print_target(&t.value))),

@@ -1,6 +1,6 @@
 //! `flows`: the traffic.
 
-use super::value::{Addr, At, Dur, Proto, Target};
+use super::value::{AnyAddr, At, Dur, Proto, Target};
 use indexmap::IndexMap;
 use serde::Deserialize;
 
@@ -136,7 +136,7 @@ flow_struct!(
         pmtu: Option<At<Pmtu>>,
         /// Source address.
         #[serde(default)]
-        bind: Option<At<Addr>>,
+        bind: Option<At<AnyAddr>>,
         /// How long an answer is waited for; 1s.
         #[serde(default)]
         timeout: Option<At<Dur>>,
@@ -169,7 +169,7 @@ flow_struct!(
         pmtu: Option<At<Pmtu>>,
         /// Source address.
         #[serde(default)]
-        bind: Option<At<Addr>>,
+        bind: Option<At<AnyAddr>>,
         /// Source port.
         #[serde(default)]
         sport: Option<At<u16>>,
@@ -205,7 +205,7 @@ flow_struct!(
         pmtu: Option<At<Pmtu>>,
         /// Source address.
         #[serde(default)]
-        bind: Option<At<Addr>>,
+        bind: Option<At<AnyAddr>>,
         /// Source port.
         #[serde(default)]
         sport: Option<At<u16>>,
@@ -230,7 +230,7 @@ flow_struct!(
         headers: IndexMap<String, String>,
         /// Source address.
         #[serde(default)]
-        bind: Option<At<Addr>>,
+        bind: Option<At<AnyAddr>>,
         /// Source port.
         #[serde(default)]
         sport: Option<At<u16>>,

@@ -1,6 +1,6 @@
 //! `hosts`: bare Linux machines.
 
-use super::value::{Addr, At, Listen, MacText};
+use super::value::{Addr, AnyAddr, At, Listen, MacText};
 use indexmap::IndexMap;
 use serde::Deserialize;
 
@@ -30,7 +30,7 @@ pub struct Host {
     pub listen: Vec<At<Listen>>,
     /// Names that it knows.
     #[serde(default)]
-    pub etc_hosts: IndexMap<String, At<Addr>>,
+    pub etc_hosts: IndexMap<String, At<AnyAddr>>,
     /// Commands, one a line.
     #[serde(default)]
     pub run: Option<At<String>>,

@@ -3,7 +3,7 @@
 use crate::text::Span;
 use crate::text::de::{AT, PART};
 use serde::de::{self, Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
-use sim_core::packet::{Ipv4Addr, Prefix};
+use sim_core::packet::{IpAddr, Ipv4Addr, Prefix};
 use std::fmt;
 use std::marker::PhantomData;
 use std::ops::Deref;
@@ -230,9 +230,21 @@ impl FromText for Addr {
 }
 from_string!(Addr);
 
+/// An address of either family.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct AnyAddr(pub IpAddr);
+
+impl FromText for AnyAddr {
+    const WHAT: &'static str = "an address such as \"10.244.0.2\" or \"fd00::2\"";
+    fn from_text(s: &str) -> Result<Self, Complaint> {
+        s.parse().map(AnyAddr).map_err(|_| address_complaint(s))
+    }
+}
+from_string!(AnyAddr);
+
 fn address_complaint(s: &str) -> Complaint {
     let label = if s.parse::<std::net::Ipv6Addr>().is_ok() {
-        "IPv6 is not simulated yet"
+        "an IPv4 address is needed here"
     } else if s.contains('/') {
         "an address alone, without /length"
     } else if s.split('.').count() == 4 && s.split('.').all(|p| p.parse::<u32>().is_ok()) {
@@ -445,7 +457,7 @@ pub enum Ref {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Target {
     /// An address.
-    Addr(Ipv4Addr),
+    Addr(IpAddr),
     /// What is named.
     Ref(Ref),
     /// A host name that the client resolves.
@@ -467,11 +479,7 @@ impl Target {
             return Err(bad("nothing stands in the quotes"));
         }
         if s.contains(':') {
-            return Err(bad(if s.parse::<std::net::Ipv6Addr>().is_ok() {
-                "IPv6 is not simulated yet"
-            } else {
-                "a port stands in its own field: `port: 80`"
-            }));
+            return Err(bad("a port stands in its own field: `port: 80`"));
         }
         if let Some((kind, rest)) = s.split_once('/') {
             let parts: Vec<&str> = rest.split('/').collect();
@@ -585,7 +593,7 @@ mod tests {
     fn targets() {
         assert_eq!(Target::parse("pod/web"), Ok(Target::Ref(Ref::Pod("default".into(), "web".into()))));
         assert_eq!(Target::parse("svc/shop/web"), Ok(Target::Ref(Ref::Service("shop".into(), "web".into()))));
-        assert_eq!(Target::parse("10.0.0.1"), Ok(Target::Addr(Ipv4Addr::new(10, 0, 0, 1))));
+        assert_eq!(Target::parse("10.0.0.1"), Ok(Target::Addr(Ipv4Addr::new(10, 0, 0, 1).into())));
         assert_eq!(Target::parse("shop.example.com"), Ok(Target::Name("shop.example.com".into())));
         for bad in ["", "10.0.0.256", "10.0.0.1:80", "pdo/web", "pod/", "node/a/b", "10.0.0.0/24", "a b", "fd00::2"] {
             assert!(Target::parse(bad).is_err(), "{bad}");

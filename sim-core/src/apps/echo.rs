@@ -7,7 +7,7 @@ use super::outcome::Outcome;
 use super::syscalls::{Event, Program, Syscalls};
 use crate::linux::socket::SocketKind;
 use crate::linux::{Errno, FlowId, SocketId};
-use crate::packet::{Endpoint, Ipv4Addr};
+use crate::packet::{Endpoint, IpAddr, Ipv4Addr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -22,7 +22,7 @@ pub struct Listen {
     /// TCP or UDP.
     pub kind: SocketKind,
     /// Address (unspecified: any) and port.
-    pub at: Endpoint<Ipv4Addr>,
+    pub at: Endpoint<IpAddr>,
     /// HTTP status.
     pub status: u16,
     /// How long HTTP answers take.
@@ -32,7 +32,7 @@ pub struct Listen {
 impl Listen {
     /// A server of TCP `port` at any address, that answers HTTP with 200 at once.
     pub fn tcp(name: impl Into<Arc<str>>, port: u16) -> Self {
-        let at = Endpoint::new(Ipv4Addr::UNSPECIFIED, port);
+        let at = Endpoint::new(Ipv4Addr::UNSPECIFIED.into(), port);
         Listen { name: name.into(), kind: SocketKind::Tcp, at, status: 200, delay: Duration::ZERO }
     }
 
@@ -48,9 +48,9 @@ pub struct Seen {
     /// The socket that it was seen on: for TCP that of the connection.
     pub socket: SocketId,
     /// The client's end.
-    pub client: Endpoint<Ipv4Addr>,
+    pub client: Endpoint<IpAddr>,
     /// The server's own end.
-    pub local: Endpoint<Ipv4Addr>,
+    pub local: Endpoint<IpAddr>,
     /// Bytes of the datagram, or of the first chunk.
     pub bytes: usize,
     /// The flow that it belongs to.

@@ -8,14 +8,14 @@ use super::outcome::{Ending, Outcome};
 use super::syscalls::{Event, Program, Syscalls};
 use crate::linux::socket::SocketKind;
 use crate::linux::{Errno, SocketId};
-use crate::packet::{Endpoint, Ipv4Addr};
+use crate::packet::{Endpoint, IpAddr};
 use std::sync::Arc;
 
 /// A request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Request {
     /// Where the server is.
-    pub to: Endpoint<Ipv4Addr>,
+    pub to: Endpoint<IpAddr>,
     /// Method.
     pub method: Arc<str>,
     /// Path.

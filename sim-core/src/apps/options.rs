@@ -3,14 +3,14 @@
 use super::syscalls::Syscalls;
 use crate::linux::socket::{PmtuDisc, SocketKind};
 use crate::linux::{Errno, FlowId, SocketId};
-use crate::packet::{Bytes, Endpoint, Ipv4Addr};
+use crate::packet::{Bytes, Endpoint, IpAddr, Ipv4Addr};
 use std::time::Duration;
 
 /// Options of a client's socket.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct Options {
     /// Source address.
-    pub bind: Option<Ipv4Addr>,
+    pub bind: Option<IpAddr>,
     /// Source port.
     pub sport: Option<u16>,
     /// IP_TTL.
@@ -46,7 +46,7 @@ impl Options {
             sys.set_mark(id, mark);
         }
         if self.bind.is_some() || self.sport.is_some() {
-            let local = Endpoint::new(self.bind.unwrap_or(Ipv4Addr::UNSPECIFIED), self.sport.unwrap_or(0));
+            let local = Endpoint::new(self.bind.unwrap_or(Ipv4Addr::UNSPECIFIED.into()), self.sport.unwrap_or(0));
             if let Err(errno) = sys.bind(id, local) {
                 sys.close(id);
                 return Err(errno);

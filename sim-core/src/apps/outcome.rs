@@ -2,7 +2,7 @@
 
 use crate::linux::socket::SockError;
 use crate::linux::{Errno, FlowId, NetnsId};
-use crate::packet::{Endpoint, Ipv4Addr};
+use crate::packet::{Endpoint, IpAddr};
 use std::sync::Arc;
 
 /// How traffic ended, as its program sees it.
@@ -85,17 +85,17 @@ pub struct Outcome {
     /// Type and code of the ICMP error that was the reason.
     pub icmp: Option<(u8, u8)>,
     /// Who sent that ICMP error, or who reported the error (the host itself).
-    pub offender: Option<Ipv4Addr>,
+    pub offender: Option<IpAddr>,
     /// `ee_info` of the error: the MTU.
     pub info: u32,
     /// The client's socket as the client saw it: own end, other end.
-    pub client_saw: Option<(Endpoint<Ipv4Addr>, Endpoint<Ipv4Addr>)>,
+    pub client_saw: Option<(Endpoint<IpAddr>, Endpoint<IpAddr>)>,
     /// Bytes sent.
     pub sent: usize,
     /// Bytes received.
     pub received: usize,
     /// The first answer: who sent it, and its TTL (ping).
-    pub answer: Option<(Ipv4Addr, u8)>,
+    pub answer: Option<(IpAddr, u8)>,
     /// What was printed by a command: standard output and standard error.
     pub output: Option<(Arc<str>, Arc<str>)>,
     /// The flow, once the engine has given it a number.
@@ -110,9 +110,9 @@ pub struct ServerSaw {
     /// Where it runs.
     pub netns: NetnsId,
     /// The client's end as the server saw it.
-    pub client: Endpoint<Ipv4Addr>,
+    pub client: Endpoint<IpAddr>,
     /// The server's own end.
-    pub local: Endpoint<Ipv4Addr>,
+    pub local: Endpoint<IpAddr>,
     /// Bytes of the first datagram or chunk.
     pub bytes: usize,
 }
@@ -144,13 +144,13 @@ impl Outcome {
     }
 
     /// An outcome that is an error reported to the socket.
-    pub fn reported(e: &SockError<Ipv4Addr>) -> Self {
+    pub fn reported(e: &SockError) -> Self {
         Outcome::error(e.errno).with_report(e)
     }
 
     /// The same, with what the error queue says about its reason.
     #[must_use]
-    pub fn with_report(self, e: &SockError<Ipv4Addr>) -> Self {
+    pub fn with_report(self, e: &SockError) -> Self {
         let origin = Some(if e.icmp.is_some() { Origin::Icmp } else { Origin::Local });
         Outcome { origin, icmp: e.icmp, offender: e.offender, info: e.info, ..self }
     }

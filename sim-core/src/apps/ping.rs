@@ -9,7 +9,7 @@ use super::outcome::{Ending, Outcome};
 use super::syscalls::{Event, Program, Syscalls};
 use crate::linux::socket::{Datagram, SockError, SocketKind};
 use crate::linux::{Errno, SocketId, Time};
-use crate::packet::{Endpoint, Icmp, IcmpKind, Ipv4Addr};
+use crate::packet::{Endpoint, Icmp, IcmpKind, IpAddr};
 use std::time::Duration;
 
 /// How long it waits for the first answer.
@@ -28,7 +28,7 @@ pub enum Answer {
     /// An echo reply.
     Reply {
         /// Who sent it.
-        from: Ipv4Addr,
+        from: IpAddr,
         /// Its TTL on arrival.
         ttl: u8,
         /// Bytes of the ICMP message.
@@ -39,7 +39,7 @@ pub enum Answer {
     /// An error was reported.
     Error {
         /// The report.
-        report: SockError<Ipv4Addr>,
+        report: SockError,
         /// Time since the request.
         after: Duration,
     },
@@ -61,7 +61,7 @@ pub struct Echo {
 /// ICMP echo requests to one address.
 #[derive(Clone, Debug)]
 pub struct Ping {
-    to: Ipv4Addr,
+    to: IpAddr,
     count: u32,
     interval: Duration,
     ident: Option<u16>,
@@ -72,15 +72,15 @@ pub struct Ping {
     echoes: Vec<Echo>,
     began: Time,
     outcome: Option<Outcome>,
-    saw: Option<(Endpoint<Ipv4Addr>, Endpoint<Ipv4Addr>)>,
+    saw: Option<(Endpoint<IpAddr>, Endpoint<IpAddr>)>,
 }
 
 impl Ping {
     /// `count` requests to `to`, one every `interval`, numbered from `seq`, with `size` bytes of data and identifier
     /// `ident` (one is drawn if it is not given).
-    pub fn new(to: Ipv4Addr, count: u32, interval: Duration, ident: Option<u16>, seq: u16, size: usize, options: Options) -> Self {
+    pub fn new(to: impl Into<IpAddr>, count: u32, interval: Duration, ident: Option<u16>, seq: u16, size: usize, options: Options) -> Self {
         Ping {
-            to,
+            to: to.into(),
             count: count.max(1),
             interval,
             ident,
@@ -184,7 +184,7 @@ impl Ping {
         }
     }
 
-    fn take(&mut self, d: &Datagram<Ipv4Addr>, now: Time) {
+    fn take(&mut self, d: &Datagram, now: Time) {
         let Ok(Icmp { kind: IcmpKind::EchoReply { id, seq, .. }, .. }) = Icmp::decode(&d.data) else { return };
         if id != self.ident() {
             return;

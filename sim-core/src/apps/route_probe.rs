@@ -8,7 +8,7 @@ use super::outcome::{Ending, Outcome};
 use super::syscalls::{Event, Program, Syscalls};
 use crate::linux::socket::{PmtuDisc, SockError, SocketKind};
 use crate::linux::{Errno, SocketId, Time};
-use crate::packet::{Endpoint, Ipv4Addr};
+use crate::packet::{Endpoint, IpAddr};
 use std::time::Duration;
 
 /// Who asks.
@@ -46,7 +46,7 @@ pub struct Probe {
     /// When it was sent.
     pub at: Time,
     /// The error that answered it, and how long that took. A datagram in reply has no error number.
-    pub answer: Option<(SockError<Ipv4Addr>, Duration)>,
+    pub answer: Option<(SockError, Duration)>,
     /// It could not be sent.
     pub not_sent: Option<Errno>,
     /// The path MTU after it, for `tracepath`.
@@ -62,7 +62,7 @@ pub struct Probe {
 /// A run of probes.
 #[derive(Clone, Debug)]
 pub struct RouteProbe {
-    to: Ipv4Addr,
+    to: IpAddr,
     first: u8,
     last: u8,
     style: Style,
@@ -91,13 +91,13 @@ const NEAR: u32 = 10;
 
 impl RouteProbe {
     /// Probes to `to`, from TTL `first` to `last`.
-    pub fn new(to: Ipv4Addr, first: u8, last: u8, style: Style, options: Options) -> Self {
+    pub fn new(to: impl Into<IpAddr>, first: u8, last: u8, style: Style, options: Options) -> Self {
         let (mtu, next_port) = match style {
             Style::Traceroute { port, .. } => (0, port),
             Style::Tracepath { mtu, port } => (mtu, port),
         };
         RouteProbe {
-            to,
+            to: to.into(),
             first,
             last,
             style,

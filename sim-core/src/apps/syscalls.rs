@@ -4,7 +4,7 @@
 
 use crate::linux::socket::{Datagram, PmtuDisc, SockError, SocketKind};
 use crate::linux::{Errno, FlowId, SocketId, Time};
-use crate::packet::{Bytes, Endpoint, Ipv4Addr};
+use crate::packet::{Bytes, Endpoint, IpAddr};
 use std::fmt::Debug;
 use std::time::Duration;
 
@@ -39,7 +39,7 @@ pub trait Syscalls {
     ///
     /// # Errors
     /// EADDRINUSE, EADDRNOTAVAIL.
-    fn bind(&mut self, socket: SocketId, local: Endpoint<Ipv4Addr>) -> Result<(), Errno>;
+    fn bind(&mut self, socket: SocketId, local: Endpoint<IpAddr>) -> Result<(), Errno>;
     /// Waits for TCP connections.
     ///
     /// # Errors
@@ -51,7 +51,7 @@ pub trait Syscalls {
     ///
     /// # Errors
     /// What the kernel says at once: EINPROGRESS, ENETUNREACH, EHOSTUNREACH, EACCES, EINVAL, EADDRNOTAVAIL.
-    fn connect(&mut self, socket: SocketId, remote: Endpoint<Ipv4Addr>) -> Result<(), Errno>;
+    fn connect(&mut self, socket: SocketId, remote: Endpoint<IpAddr>) -> Result<(), Errno>;
     /// Sends on a connected socket; for ICMP the bytes are the ICMP message, its checksum filled in by the caller or not.
     ///
     /// # Errors
@@ -61,7 +61,7 @@ pub trait Syscalls {
     ///
     /// # Errors
     /// As [`Syscalls::send`], and those of a route lookup.
-    fn send_to(&mut self, socket: SocketId, to: Endpoint<Ipv4Addr>, data: &[u8]) -> Result<usize, Errno>;
+    fn send_to(&mut self, socket: SocketId, to: Endpoint<IpAddr>, data: &[u8]) -> Result<usize, Errno>;
     /// Sends a whole IPv4 packet, header included (IPPROTO_RAW with IP_HDRINCL).
     ///
     /// # Errors
@@ -76,17 +76,17 @@ pub trait Syscalls {
     ///
     /// # Errors
     /// EAGAIN when there is none, or the pending error.
-    fn recv_from(&mut self, socket: SocketId) -> Result<Datagram<Ipv4Addr>, Errno>;
+    fn recv_from(&mut self, socket: SocketId) -> Result<Datagram, Errno>;
     /// MSG_ERRQUEUE: the next error reported to the socket.
-    fn recv_error(&mut self, socket: SocketId) -> Option<SockError<Ipv4Addr>>;
+    fn recv_error(&mut self, socket: SocketId) -> Option<SockError>;
     /// SO_ERROR: takes the pending error.
     fn take_error(&mut self, socket: SocketId) -> Option<Errno>;
     /// Whether a TCP socket is connected (writable after connect).
     fn is_connected(&self, socket: SocketId) -> bool;
     /// getsockname.
-    fn local(&self, socket: SocketId) -> Option<Endpoint<Ipv4Addr>>;
+    fn local(&self, socket: SocketId) -> Option<Endpoint<IpAddr>>;
     /// getpeername.
-    fn peer(&self, socket: SocketId) -> Option<Endpoint<Ipv4Addr>>;
+    fn peer(&self, socket: SocketId) -> Option<Endpoint<IpAddr>>;
     /// The flow that a socket's packets belong to (for a connection that was accepted: the flow of its SYN).
     fn flow_of(&self, socket: SocketId) -> FlowId;
     /// Makes a socket's packets belong to a flow.

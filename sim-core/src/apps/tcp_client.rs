@@ -10,7 +10,7 @@ use super::outcome::{Ending, Outcome};
 use super::syscalls::{Event, Program, Syscalls};
 use crate::linux::socket::SocketKind;
 use crate::linux::{Errno, SocketId};
-use crate::packet::{Bytes, Endpoint, Ipv4Addr};
+use crate::packet::{Bytes, Endpoint, IpAddr};
 use std::collections::VecDeque;
 use std::time::Duration;
 
@@ -32,7 +32,7 @@ enum Phase {
 /// A TCP client.
 #[derive(Clone, Debug)]
 pub struct TcpClient {
-    to: Endpoint<Ipv4Addr>,
+    to: Endpoint<IpAddr>,
     data: Bytes,
     hold: bool,
     options: Options,
@@ -51,9 +51,9 @@ pub struct TcpClient {
 
 impl TcpClient {
     /// A client that connects to `to`, sends `data` unless it is empty, reads the answer, and closes unless it is to `hold`.
-    pub fn new(to: Endpoint<Ipv4Addr>, data: Bytes, hold: bool, options: Options) -> Self {
+    pub fn new(to: impl Into<Endpoint<IpAddr>>, data: Bytes, hold: bool, options: Options) -> Self {
         TcpClient {
-            to,
+            to: to.into(),
             data,
             hold,
             options,

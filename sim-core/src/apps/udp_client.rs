@@ -9,14 +9,14 @@ use super::syscalls::{Event, Program, Syscalls};
 use super::tcp_client::PATIENCE;
 use crate::linux::socket::SocketKind;
 use crate::linux::{Errno, SocketId};
-use crate::packet::{Bytes, Endpoint, Ipv4Addr};
+use crate::packet::{Bytes, Endpoint, IpAddr};
 use std::collections::VecDeque;
 use std::time::Duration;
 
 /// A UDP client.
 #[derive(Clone, Debug)]
 pub struct UdpClient {
-    to: Endpoint<Ipv4Addr>,
+    to: Endpoint<IpAddr>,
     data: Bytes,
     hold: bool,
     options: Options,
@@ -30,9 +30,9 @@ pub struct UdpClient {
 
 impl UdpClient {
     /// A client that sends `data` to `to`, and keeps its socket if it is to `hold`.
-    pub fn new(to: Endpoint<Ipv4Addr>, data: Bytes, hold: bool, options: Options) -> Self {
+    pub fn new(to: impl Into<Endpoint<IpAddr>>, data: Bytes, hold: bool, options: Options) -> Self {
         UdpClient {
-            to,
+            to: to.into(),
             data,
             hold,
             options,

@@ -10,7 +10,7 @@ use crate::linux::fib::RouteType;
 use crate::linux::skb::{PktType, Skb};
 use crate::linux::socket::{Datagram, PmtuDisc, SockError, SocketKind};
 use crate::linux::{Errno, IfIndex, PacketId, SocketId};
-use crate::packet::{Body, Bytes, Endpoint, Icmp, IcmpKind, Ipv4Addr, Ipv4Packet, L4, Net, Protocol, Quoted, Tuple};
+use crate::packet::{Body, Bytes, Endpoint, Family, Icmp, IcmpKind, Ipv4Addr, Ipv4Packet, L4, Net, Protocol, Quoted, Tuple};
 use crate::trace::{DropReason, Evidence, Tracer};
 use std::time::Duration;
 
@@ -144,7 +144,8 @@ impl<T: Tracer> Walk<'_, T> {
             .copied()
             .filter(|id| {
                 self.ns.sockets.get(*id).is_some_and(|s| {
-                    (s.local.addr.is_unspecified() || s.local.addr == dst)
+                    s.family == Family::Inet
+                        && (s.local.addr.is_unspecified() || s.local.addr == dst)
                         && s.remote.is_none_or(|r| r.addr == src)
                         && (!s.device.is_some() || s.device == dev)
                 })
@@ -156,8 +157,8 @@ impl<T: Tracer> Walk<'_, T> {
         let data = Bytes::from(message.encode());
         for id in &ids {
             let datagram = Datagram {
-                from: Endpoint::new(src, 0),
-                to: Endpoint::new(dst, 0),
+                from: Endpoint::new(src.into(), 0),
+                to: Endpoint::new(dst.into(), 0),
                 ttl,
                 data: data.clone(),
                 packet: skb.id,
@@ -188,7 +189,7 @@ impl<T: Tracer> Walk<'_, T> {
             errno,
             icmp: Some((kind, code)),
             info: if code == 4 && kind == 3 { u32::from(mtu) } else { 0 },
-            offender: Some(offender),
+            offender: Some(offender.into()),
         };
         match (protocol, l4) {
             (Protocol::TCP, L4::Ports { src: sport, dst: dport }) => {
@@ -204,10 +205,11 @@ impl<T: Tracer> Walk<'_, T> {
             (Protocol::ICMP, _) => {
                 let ids: Vec<SocketId> = self.ns.sockets.icmp().to_vec();
                 for id in ids {
-                    let fits =
-                        self.ns.sockets.get(id).is_some_and(|s| {
-                            (s.local.addr.is_unspecified() || s.local.addr == src) && s.remote.is_none_or(|r| r.addr == dst)
-                        });
+                    let fits = self.ns.sockets.get(id).is_some_and(|s| {
+                        s.family == Family::Inet
+                            && (s.local.addr.is_unspecified() || s.local.addr == src)
+                            && s.remote.is_none_or(|r| r.addr == dst)
+                    });
                     if fits {
                         self.socket_error(skb, id, error.clone(), fatal);
                     }
@@ -218,7 +220,7 @@ impl<T: Tracer> Walk<'_, T> {
     }
 
     /// Reports an error to a UDP or ICMP socket (udp_err, raw_err).
-    fn socket_error(&mut self, skb: &Skb, id: SocketId, error: SockError<Ipv4Addr>, fatal: bool) {
+    fn socket_error(&mut self, skb: &Skb, id: SocketId, error: SockError, fatal: bool) {
         let Some(s) = self.ns.sockets.get_mut(id) else { return };
         let hard = match error.errno {
             Errno::EMSGSIZE => s.pmtudisc != PmtuDisc::Dont,

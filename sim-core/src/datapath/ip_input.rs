@@ -111,7 +111,7 @@ impl<T: Tracer> Walk<'_, T> {
             Body::Udp(_) => self.udp_rcv(skb, dev, kind),
             Body::Tcp(_) if kind == RouteType::Local && skb.pkt_type == PktType::Host => {
                 // what is read is held no longer by conntrack's unconfirmed list
-                super::tcp::tcp_v4_rcv(self, skb);
+                super::tcp::tcp_rcv(self, skb);
             }
             Body::Tcp(_) => self.drop_skb(skb, dev, DropReason::NotSpecified),
             Body::Fragment { .. } => self.drop_skb(skb, dev, DropReason::FragReasmTimeout),

@@ -19,6 +19,7 @@ pub mod conntrack;
 pub mod forward;
 pub mod hook;
 pub mod icmp;
+pub mod inet;
 pub mod ip_fragment;
 pub mod ip_input;
 pub mod ip_vs_core;

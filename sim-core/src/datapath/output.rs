@@ -17,11 +17,11 @@ use crate::trace::{Change, DropReason, Evidence, Tracer};
 
 /// What the sender of a packet decides.
 #[derive(Clone, Copy, Debug)]
-pub struct SendSpec {
+pub struct SendSpec<A = Ipv4Addr> {
     /// Source address; unspecified to have it chosen by the route.
-    pub src: Ipv4Addr,
+    pub src: A,
     /// Destination address.
-    pub dst: Ipv4Addr,
+    pub dst: A,
     /// TTL; none for the namespace's default.
     pub ttl: Option<u8>,
     /// TOS.

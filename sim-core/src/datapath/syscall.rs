@@ -6,14 +6,15 @@
 //! Simplifies: programs run as root; TCP sockets have SO_REUSEADDR, none has SO_BROADCAST; bind(2) to port 0 searches the
 //! whole range at once, not its lower half first.
 
-use super::output::{SendSpec, ip_send, ip_send_raw, route_for};
+use super::inet::{self, addr_type, any, path_for};
+use super::output::{SendSpec, ip_send_raw};
 use super::tcp;
 use super::walk::Walk;
 use crate::linux::fib::RouteType;
 use crate::linux::rng::Draw;
 use crate::linux::socket::{Datagram, PmtuDisc, SockError, Socket, SocketKind};
 use crate::linux::{Errno, FlowId, IfIndex, Netns, SocketId};
-use crate::packet::{Body, Bytes, Endpoint, Icmp, Ipv4Addr, Ipv4Packet, Udp};
+use crate::packet::{Body, Bytes, Endpoint, Icmp, IpAddr, Ipv4Addr, Ipv4Packet, Ipv6Addr, Udp};
 use crate::trace::Tracer;
 
 /// SOMAXCONN: the backlog of listeners (`net.core.somaxconn`).
@@ -29,13 +30,13 @@ pub fn socket<T: Tracer>(w: &mut Walk<'_, T>, kind: SocketKind, app: u32, flow: 
 }
 
 /// Sets an option of a socket.
-pub fn set<T: Tracer>(w: &mut Walk<'_, T>, id: SocketId, option: impl FnOnce(&mut Socket<Ipv4Addr>)) {
+pub fn set<T: Tracer>(w: &mut Walk<'_, T>, id: SocketId, option: impl FnOnce(&mut Socket)) {
     if let Some(s) = w.ns.sockets.get_mut(id) {
         option(s);
     }
 }
 
-fn get<'w, T: Tracer>(w: &'w mut Walk<'_, T>, id: SocketId) -> Result<&'w mut Socket<Ipv4Addr>> {
+fn get<'w, T: Tracer>(w: &'w mut Walk<'_, T>, id: SocketId) -> Result<&'w mut Socket> {
     w.ns.sockets.get_mut(id).ok_or(Errno::EBADF)
 }
 
@@ -43,23 +44,23 @@ fn get<'w, T: Tracer>(w: &'w mut Walk<'_, T>, id: SocketId) -> Result<&'w mut So
 ///
 /// # Errors
 /// EINVAL if it is bound, EADDRNOTAVAIL for an address that is not this host's, EADDRINUSE.
-pub fn bind<T: Tracer>(w: &mut Walk<'_, T>, id: SocketId, local: Endpoint<Ipv4Addr>) -> Result<()> {
+pub fn bind<T: Tracer>(w: &mut Walk<'_, T>, id: SocketId, local: Endpoint<IpAddr>) -> Result<()> {
     let s = get(w, id)?;
-    let (kind, device) = (s.kind, s.device);
+    let (kind, device, v6only) = (s.kind, s.device, s.v6only);
     if s.local.port != 0 || s.remote.is_some() {
         return Err(Errno::EINVAL);
     }
     let config = &w.ns.config;
     let own = local.addr.is_unspecified()
         || config.sysctl.ip_nonlocal_bind
-        || matches!(config.fib.addr_type(local.addr), RouteType::Local | RouteType::Broadcast | RouteType::Multicast);
+        || matches!(addr_type(config, local.addr), RouteType::Local | RouteType::Broadcast | RouteType::Multicast);
     if !own {
         return Err(Errno::EADDRNOTAVAIL);
     }
     let port = match (kind, local.port) {
         (SocketKind::Icmp, _) => 0,
         (_, 0) => open_port(w, kind, local.addr, id).ok_or(Errno::EADDRINUSE)?,
-        (_, port) if w.ns.sockets.conflict(kind, Endpoint::new(local.addr, port), device) => return Err(Errno::EADDRINUSE),
+        (_, port) if w.ns.sockets.conflict(kind, Endpoint::new(local.addr, port), v6only, device) => return Err(Errno::EADDRINUSE),
         (_, port) => port,
     };
     w.ns.sockets.bind(id, Endpoint::new(local.addr, port));
@@ -82,25 +83,25 @@ fn by_parity(start: u32, n: u32) -> impl Iterator<Item = u32> {
 
 /// A free port for bind(2) to port 0 (inet_csk_find_open_port, udp_lib_get_port). TCP begins with odd offsets, and leaves
 /// the even ones to connect(2).
-fn open_port<T: Tracer>(w: &mut Walk<'_, T>, kind: SocketKind, addr: Ipv4Addr, id: SocketId) -> Option<u16> {
-    let device = w.ns.sockets.get(id)?.device;
+fn open_port<T: Tracer>(w: &mut Walk<'_, T>, kind: SocketKind, addr: IpAddr, id: SocketId) -> Option<u16> {
+    let (device, v6only) = w.ns.sockets.get(id).map(|s| (s.device, s.v6only))?;
     let (low, n) = port_range(w);
     let start = w.rng.below(Draw::EphemeralPort, n);
     let mut ports = by_parity(start | u32::from(kind == SocketKind::Tcp), n).map(|o| (low + o) as u16);
-    ports.find(|port| !w.ns.sockets.conflict(kind, Endpoint::new(addr, *port), device))
+    ports.find(|port| !w.ns.sockets.conflict(kind, Endpoint::new(addr, *port), v6only, device))
 }
 
 /// A port for connect(2) without bind(2): one whose connection to `remote` does not exist (__inet_hash_connect).
 /// Ports of even offset come first.
-fn connect_port<T: Tracer>(w: &mut Walk<'_, T>, addr: Ipv4Addr, remote: Endpoint<Ipv4Addr>) -> Option<u16> {
+fn connect_port<T: Tracer>(w: &mut Walk<'_, T>, addr: IpAddr, remote: Endpoint<IpAddr>) -> Option<u16> {
     let (low, n) = port_range(w);
     let start = w.rng.below(Draw::EphemeralPort, n) & !1;
     let mut ports = by_parity(start, n).map(|o| (low + o) as u16);
     ports.find(|port| {
         let local = Endpoint::new(addr, *port);
-        let any = Endpoint::new(Ipv4Addr::UNSPECIFIED, *port);
+        let wildcard = Endpoint::new(any(addr), *port);
         let sockets = &w.ns.sockets;
-        !sockets.conflict(SocketKind::Tcp, any, IfIndex::NONE) && !sockets.is_connected(SocketKind::Tcp, local, remote)
+        !sockets.conflict(SocketKind::Tcp, wildcard, false, IfIndex::NONE) && !sockets.is_connected(SocketKind::Tcp, local, remote)
     })
 }
 
@@ -120,7 +121,7 @@ pub fn listen<T: Tracer>(w: &mut Walk<'_, T>, id: SocketId) -> Result<()> {
         return Err(Errno::EINVAL);
     }
     if s.local.port == 0 {
-        bind(w, id, Endpoint::new(Ipv4Addr::UNSPECIFIED, 0))?;
+        bind(w, id, Endpoint::new(Ipv4Addr::UNSPECIFIED.into(), 0))?;
     }
     tcp::start_listening(w, id, BACKLOG);
     Ok(())
@@ -135,7 +136,7 @@ pub fn accept<T: Tracer>(w: &mut Walk<'_, T>, id: SocketId) -> Option<SocketId> 
 ///
 /// # Errors
 /// Those of the route; EACCES for a broadcast address, EISCONN, EALREADY, EADDRNOTAVAIL.
-pub fn connect<T: Tracer>(w: &mut Walk<'_, T>, id: SocketId, remote: Endpoint<Ipv4Addr>) -> Result<()> {
+pub fn connect<T: Tracer>(w: &mut Walk<'_, T>, id: SocketId, remote: Endpoint<IpAddr>) -> Result<()> {
     let s = get(w, id)?;
     let kind = s.kind;
     if let Some(t) = s.tcp.as_deref() {
@@ -145,11 +146,11 @@ pub fn connect<T: Tracer>(w: &mut Walk<'_, T>, id: SocketId, remote: Endpoint<Ip
             _ => return Err(Errno::EISCONN),
         }
     }
-    let to = if remote.addr.is_unspecified() { Ipv4Addr::LOCALHOST } else { remote.addr };
+    let to = or_loopback(remote.addr);
     let remote = Endpoint::new(to, if kind == SocketKind::Icmp { 0 } else { remote.port });
     let spec = tcp::spec_of(s, to);
-    let (src, mtu) = route_for(w, &spec)?;
-    match (w.ns.config.fib.addr_type(to), kind) {
+    let (src, mtu) = path_for(w, &spec)?;
+    match (addr_type(&w.ns.config, to), kind) {
         (RouteType::Broadcast, SocketKind::Tcp) | (RouteType::Multicast, SocketKind::Tcp) => return Err(Errno::ENETUNREACH),
         (RouteType::Broadcast, _) => return Err(Errno::EACCES),
         _ => {}
@@ -175,6 +176,15 @@ pub fn connect<T: Tracer>(w: &mut Walk<'_, T>, id: SocketId, remote: Endpoint<Ip
     Err(Errno::EINPROGRESS)
 }
 
+/// An unspecified destination is this host.
+fn or_loopback(addr: IpAddr) -> IpAddr {
+    match addr {
+        IpAddr::V4(a) if a.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(a) if a.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
+        addr => addr,
+    }
+}
+
 /// Sends on a connected socket.
 ///
 /// # Errors
@@ -195,7 +205,7 @@ pub fn send<T: Tracer>(w: &mut Walk<'_, T>, id: SocketId, data: &[u8]) -> Result
 ///
 /// # Errors
 /// A pending error; those of the route; EMSGSIZE, also put into the error queue; EPERM when OUTPUT dropped it.
-pub fn send_to<T: Tracer>(w: &mut Walk<'_, T>, id: SocketId, to: Endpoint<Ipv4Addr>, data: &[u8]) -> Result<usize> {
+pub fn send_to<T: Tracer>(w: &mut Walk<'_, T>, id: SocketId, to: Endpoint<IpAddr>, data: &[u8]) -> Result<usize> {
     let s = get(w, id)?;
     if let Some(errno) = s.error.take() {
         return Err(errno);
@@ -203,7 +213,7 @@ pub fn send_to<T: Tracer>(w: &mut Walk<'_, T>, id: SocketId, to: Endpoint<Ipv4Ad
     match s.kind {
         SocketKind::Tcp => return send(w, id, data),
         SocketKind::Udp if s.local.port == 0 => {
-            let addr = s.local.addr;
+            let addr = if s.local.addr.is_unspecified() { any(to.addr) } else { s.local.addr };
             let port = open_port(w, SocketKind::Udp, addr, id).ok_or(Errno::EAGAIN)?;
             w.ns.sockets.bind(id, Endpoint::new(addr, port));
         }
@@ -212,10 +222,10 @@ pub fn send_to<T: Tracer>(w: &mut Walk<'_, T>, id: SocketId, to: Endpoint<Ipv4Ad
     datagram(w, id, to, data)
 }
 
-fn datagram<T: Tracer>(w: &mut Walk<'_, T>, id: SocketId, to: Endpoint<Ipv4Addr>, data: &[u8]) -> Result<usize> {
+fn datagram<T: Tracer>(w: &mut Walk<'_, T>, id: SocketId, to: Endpoint<IpAddr>, data: &[u8]) -> Result<usize> {
     let s = get(w, id)?;
     let spec = tcp::spec_of(s, to.addr);
-    if w.ns.config.fib.addr_type(to.addr) == RouteType::Broadcast {
+    if addr_type(&w.ns.config, to.addr) == RouteType::Broadcast {
         return Err(Errno::EACCES);
     }
     let s = get(w, id)?;
@@ -224,7 +234,7 @@ fn datagram<T: Tracer>(w: &mut Walk<'_, T>, id: SocketId, to: Endpoint<Ipv4Addr>
         SocketKind::Icmp => Body::Icmp(icmp_message(data)?),
         _ => Body::Udp(Udp { src_port: s.local.port, dst_port: to.port, no_checksum: false, checksum_error: 0, payload: data.into() }),
     };
-    match ip_send(w, &spec, body) {
+    match inet::send(w, &spec, body) {
         Ok(()) => Ok(data.len()),
         Err(errno) => {
             if errno == Errno::EMSGSIZE {
@@ -245,8 +255,8 @@ fn icmp_message(data: &[u8]) -> Result<Icmp> {
 }
 
 /// Tells the error queue that a packet was too long, and for which MTU (ip_local_error).
-fn too_long<T: Tracer>(w: &mut Walk<'_, T>, id: SocketId, spec: &SendSpec) {
-    let Ok((_, mtu)) = route_for(w, spec) else { return };
+fn too_long<T: Tracer>(w: &mut Walk<'_, T>, id: SocketId, spec: &SendSpec<IpAddr>) {
+    let Ok((_, mtu)) = path_for(w, spec) else { return };
     if let Some(s) = w.ns.sockets.get_mut(id).filter(|s| s.recverr) {
         s.error_queue.push_back(SockError { errno: Errno::EMSGSIZE, icmp: None, info: mtu, offender: None });
     }
@@ -274,7 +284,7 @@ pub fn send_raw<T: Tracer>(w: &mut Walk<'_, T>, bytes: &[u8]) -> Result<usize> {
             socket: SocketId::NONE,
             flow,
         };
-        packet.header.src = route_for(w, &spec)?.0;
+        packet.header.src = super::output::route_for(w, &spec)?.0;
     }
     ip_send_raw(w, packet, SocketId::NONE, flow)?;
     Ok(bytes.len())
@@ -297,7 +307,7 @@ pub fn recv<T: Tracer>(w: &mut Walk<'_, T>, id: SocketId) -> Result<Bytes> {
 ///
 /// # Errors
 /// The pending error, or EAGAIN when there is nothing.
-pub fn recv_from<T: Tracer>(w: &mut Walk<'_, T>, id: SocketId) -> Result<Datagram<Ipv4Addr>> {
+pub fn recv_from<T: Tracer>(w: &mut Walk<'_, T>, id: SocketId) -> Result<Datagram> {
     let s = get(w, id)?;
     match s.error.take() {
         Some(errno) => Err(errno),
@@ -306,7 +316,7 @@ pub fn recv_from<T: Tracer>(w: &mut Walk<'_, T>, id: SocketId) -> Result<Datagra
 }
 
 /// MSG_ERRQUEUE: the next error reported to the socket. The pending error becomes that of the next one, if any.
-pub fn recv_error<T: Tracer>(w: &mut Walk<'_, T>, id: SocketId) -> Option<SockError<Ipv4Addr>> {
+pub fn recv_error<T: Tracer>(w: &mut Walk<'_, T>, id: SocketId) -> Option<SockError> {
     let s = w.ns.sockets.get_mut(id)?;
     let first = s.error_queue.pop_front()?;
     // sock_dequeue_err_skb

@@ -18,9 +18,9 @@ const QUEUE_LIMIT: usize = 256;
 impl<T: Tracer> Walk<'_, T> {
     /// A datagram for this host (udp_rcv).
     pub(super) fn udp_rcv(&mut self, skb: Box<Skb>, dev: IfIndex, kind: RouteType) {
-        let Some(p) = skb.frame.ipv4() else { return };
-        let Body::Udp(u) = &p.body else { return };
-        let (from, to) = (Endpoint::new(p.header.src, u.src_port), Endpoint::new(p.header.dst, u.dst_port));
+        let Some(p) = skb.frame.net.ip() else { return };
+        let Body::Udp(u) = p.body else { return };
+        let (from, to) = (Endpoint::new(p.src, u.src_port), Endpoint::new(p.dst, u.dst_port));
         let socket = self.ns.sockets.lookup(SocketKind::Udp, to, from, dev);
         if u.checksum_error != 0 && !u.no_checksum {
             return self.drop_skb(skb, dev, DropReason::UdpCsum);
@@ -34,7 +34,7 @@ impl<T: Tracer> Walk<'_, T> {
             }
             return self.drop_skb(skb, dev, DropReason::NoSocket);
         };
-        let datagram = Datagram { from, to, ttl: p.header.ttl, data: u.payload.clone(), packet: skb.id, flow: skb.flow };
+        let datagram = Datagram { from, to, ttl: p.ttl, data: u.payload.clone(), packet: skb.id, flow: skb.flow };
         let len = datagram.data.len() as u32;
         let Some(s) = self.ns.sockets.get_mut(id) else { return };
         if s.queue.len() >= QUEUE_LIMIT {

@@ -129,7 +129,7 @@ impl<T: Tracer> Live<'_, '_, T> {
         let end = |addr: u128, port: u16| Endpoint::new(Ipv4Addr::from_bits(addr as u32), port);
         let found = self.w.ns.sockets.lookup(kind, end(cx.dst, dport), end(cx.src, sport), cx.iif_index);
         let Some(socket) = found.and_then(|id| self.w.ns.sockets.get(id)) else { return false };
-        (m.nowildcard || !Address::is_unspecified(socket.local.addr)) && !m.transparent
+        (m.nowildcard || !socket.local.addr.is_unspecified()) && !m.transparent
     }
 
     fn rpfilter(&self, m: Rpfilter, cx: &MatchCx<'_>) -> bool {

@@ -16,7 +16,7 @@ use super::world::World;
 use crate::apps::{Echo, Listen};
 use crate::linux::apply::OpError;
 use crate::linux::{FlowId, NetnsId, Op};
-use crate::packet::Ipv4Addr;
+
 use crate::trace::Tracer;
 use std::fmt;
 use std::sync::Arc;
@@ -70,7 +70,7 @@ pub struct HostPlan {
     /// Its further namespaces.
     pub namespaces: Vec<Arc<str>>,
     /// Its /etc/hosts: names and what they stand for.
-    pub etc_hosts: Vec<(Arc<str>, Ipv4Addr)>,
+    pub etc_hosts: Vec<(Arc<str>, crate::packet::IpAddr)>,
 }
 
 /// A card on a segment.

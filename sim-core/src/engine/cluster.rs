@@ -183,7 +183,7 @@ impl<T: Tracer> Engine<T> {
             PortProtocol::Udp => Listen::udp(name.clone(), listen.port),
             _ => Listen::tcp(name.clone(), listen.port),
         };
-        at.at = Endpoint::new(listen.address.unwrap_or(Ipv4Addr::UNSPECIFIED), listen.port);
+        at.at = Endpoint::new(listen.address.unwrap_or(Ipv4Addr::UNSPECIFIED).into(), listen.port);
         at.status = listen.status;
         at.delay = listen.delay;
         let id = self.world.programs.len() as u32;

@@ -2,7 +2,7 @@
 
 use crate::apps::outcome::Outcome;
 use crate::linux::{FlowId, NetnsId, Time};
-use crate::packet::{Bytes, Endpoint, Ipv4Addr};
+use crate::packet::{Bytes, Endpoint, IpAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -21,7 +21,7 @@ pub struct SendOptions {
     /// Source port.
     pub sport: Option<u16>,
     /// Source address.
-    pub bind: Option<Ipv4Addr>,
+    pub bind: Option<IpAddr>,
     /// TTL.
     pub ttl: Option<u8>,
     /// IP_MTU_DISCOVER, 0 to 3.
@@ -38,7 +38,7 @@ pub enum FlowKind {
     /// ICMP echo.
     Ping {
         /// Destination.
-        to: Ipv4Addr,
+        to: IpAddr,
         /// How many.
         count: u32,
         /// Time between two.
@@ -51,7 +51,7 @@ pub enum FlowKind {
     /// A TCP connection: connects, sends, reads the answer, closes.
     Tcp {
         /// Destination.
-        to: Ipv4Addr,
+        to: IpAddr,
         /// Port.
         port: u16,
         /// What to send once connected; nothing if empty.
@@ -62,7 +62,7 @@ pub enum FlowKind {
     /// A UDP datagram and the wait for an answer.
     Udp {
         /// Destination.
-        to: Ipv4Addr,
+        to: IpAddr,
         /// Port.
         port: u16,
         /// Whether the socket stays open, to be used again by a later flow of that name.
@@ -73,7 +73,7 @@ pub enum FlowKind {
     /// An HTTP request.
     Http {
         /// Destination.
-        to: Ipv4Addr,
+        to: IpAddr,
         /// Port.
         port: u16,
         /// `Host:` header.
@@ -112,7 +112,7 @@ pub enum FlowKind {
         /// 6 for TCP, 17 for UDP.
         proto: u8,
         /// Where it listens.
-        at: Endpoint<Ipv4Addr>,
+        at: Endpoint<IpAddr>,
     },
     /// Nothing, for a while.
     Sleep(Duration),

@@ -9,7 +9,7 @@ use super::world::World;
 use crate::apps::Ending;
 use crate::control::network_model::{Place, Probe, Report, Seen, judge, probes};
 use crate::linux::NetnsId;
-use crate::packet::{Body, IcmpKind, Ipv4Addr};
+use crate::packet::{Body, IcmpKind};
 use crate::trace::{Evidence, Recording};
 use rayon::prelude::*;
 use std::time::Duration;
@@ -36,7 +36,7 @@ impl World {
         let (Some(from), Some(to)) = (self.probe_place(&probe.from), self.probe_place(&probe.to)) else {
             return Seen::Lost("the pod is not running".into());
         };
-        let kind = FlowKind::Ping { to: probe.dst, count: 1, interval: Duration::from_secs(1), ident: None, seq: 1 };
+        let kind = FlowKind::Ping { to: probe.dst.into(), count: 1, interval: Duration::from_secs(1), ident: None, seq: 1 };
         let options = SendOptions { timeout: Some(Duration::from_secs(5)), ..SendOptions::default() };
         let flow = FlowSpec { name: "probe".into(), from, start: Start::After(Duration::ZERO), kind, options };
         let agenda = Agenda { flows: vec![flow], ..Agenda::default() };
@@ -72,7 +72,7 @@ impl World {
 }
 
 /// The address that was seen, where one was.
-pub fn source_seen(seen: &Seen) -> Option<Ipv4Addr> {
+pub fn source_seen(seen: &Seen) -> Option<crate::packet::Ipv4Addr> {
     match seen {
         Seen::Replied(a) | Seen::NoReply(a) => Some(*a),
         Seen::Lost(_) => None,

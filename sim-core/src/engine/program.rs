@@ -8,7 +8,7 @@ use crate::datapath::{Effects, Ids, syscall};
 use crate::linux::rng::{Draw, Rng};
 use crate::linux::socket::{Datagram, PmtuDisc, SockError, SocketKind};
 use crate::linux::{Errno, FlowId, Netns, NetnsId, PacketId, SocketId, Time};
-use crate::packet::{Bytes, Endpoint, Ipv4Addr};
+use crate::packet::{Bytes, Endpoint, IpAddr};
 use crate::trace::Tracer;
 use std::sync::Arc;
 use std::time::Duration;
@@ -82,7 +82,7 @@ impl<T: Tracer> Syscalls for Kernel<'_, T> {
     fn set_mark(&mut self, socket: SocketId, mark: u32) {
         syscall::set(&mut self.walk(), socket, |s| s.mark = mark);
     }
-    fn bind(&mut self, socket: SocketId, local: Endpoint<Ipv4Addr>) -> Result<(), Errno> {
+    fn bind(&mut self, socket: SocketId, local: Endpoint<IpAddr>) -> Result<(), Errno> {
         syscall::bind(&mut self.walk(), socket, local)
     }
     fn listen(&mut self, socket: SocketId) -> Result<(), Errno> {
@@ -91,13 +91,13 @@ impl<T: Tracer> Syscalls for Kernel<'_, T> {
     fn accept(&mut self, socket: SocketId) -> Option<SocketId> {
         syscall::accept(&mut self.walk(), socket)
     }
-    fn connect(&mut self, socket: SocketId, remote: Endpoint<Ipv4Addr>) -> Result<(), Errno> {
+    fn connect(&mut self, socket: SocketId, remote: Endpoint<IpAddr>) -> Result<(), Errno> {
         syscall::connect(&mut self.walk(), socket, remote)
     }
     fn send(&mut self, socket: SocketId, data: &[u8]) -> Result<usize, Errno> {
         syscall::send(&mut self.walk(), socket, data)
     }
-    fn send_to(&mut self, socket: SocketId, to: Endpoint<Ipv4Addr>, data: &[u8]) -> Result<usize, Errno> {
+    fn send_to(&mut self, socket: SocketId, to: Endpoint<IpAddr>, data: &[u8]) -> Result<usize, Errno> {
         syscall::send_to(&mut self.walk(), socket, to, data)
     }
     fn send_raw(&mut self, packet: &[u8]) -> Result<usize, Errno> {
@@ -106,10 +106,10 @@ impl<T: Tracer> Syscalls for Kernel<'_, T> {
     fn recv(&mut self, socket: SocketId) -> Result<Bytes, Errno> {
         syscall::recv(&mut self.walk(), socket)
     }
-    fn recv_from(&mut self, socket: SocketId) -> Result<Datagram<Ipv4Addr>, Errno> {
+    fn recv_from(&mut self, socket: SocketId) -> Result<Datagram, Errno> {
         syscall::recv_from(&mut self.walk(), socket)
     }
-    fn recv_error(&mut self, socket: SocketId) -> Option<SockError<Ipv4Addr>> {
+    fn recv_error(&mut self, socket: SocketId) -> Option<SockError> {
         syscall::recv_error(&mut self.walk(), socket)
     }
     fn take_error(&mut self, socket: SocketId) -> Option<Errno> {
@@ -118,10 +118,10 @@ impl<T: Tracer> Syscalls for Kernel<'_, T> {
     fn is_connected(&self, socket: SocketId) -> bool {
         syscall::is_connected(&*self.ns, socket)
     }
-    fn local(&self, socket: SocketId) -> Option<Endpoint<Ipv4Addr>> {
+    fn local(&self, socket: SocketId) -> Option<Endpoint<IpAddr>> {
         self.ns.sockets.get(socket).map(|s| s.local)
     }
-    fn peer(&self, socket: SocketId) -> Option<Endpoint<Ipv4Addr>> {
+    fn peer(&self, socket: SocketId) -> Option<Endpoint<IpAddr>> {
         self.ns.sockets.get(socket).and_then(|s| s.remote)
     }
     fn flow_of(&self, socket: SocketId) -> FlowId {

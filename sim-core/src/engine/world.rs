@@ -10,7 +10,7 @@ use crate::datapath::{Effects, Ids};
 use crate::linux::id::OpId;
 use crate::linux::rng::Rng;
 use crate::linux::{FlowId, Netns, NetnsId, Op, Time};
-use crate::packet::Ipv4Addr;
+
 use indexmap::IndexMap;
 use std::sync::Arc;
 
@@ -45,7 +45,7 @@ pub struct NetnsInfo {
     /// Whether it is a switch of the scenery whose steps nobody asked for.
     pub hidden: bool,
     /// Its /etc/hosts: names and what they stand for.
-    pub etc_hosts: Vec<(Arc<str>, Ipv4Addr)>,
+    pub etc_hosts: Vec<(Arc<str>, crate::packet::IpAddr)>,
 }
 
 /// A command that was applied.

@@ -39,7 +39,7 @@ pub struct Netns {
     /// IPVS: connections, and what schedulers keep.
     pub ipvs: Box<Ipvs>,
     /// Sockets.
-    pub sockets: Box<Sockets<Ipv4Addr>>,
+    pub sockets: Box<Sockets>,
     /// What packets have written in iptables: counters, lists, token buckets.
     pub xt_state: Box<XtState>,
     /// Token buckets of ICMP errors.

@@ -1,7 +1,7 @@
 //! Ethernet II frames (IEEE 802.3).
 
 use super::vlan::{VlanProtocol, VlanTag, VlanTags};
-use super::{Arp, Bytes, DecodeError, Ipv4Packet, Ipv6Packet, Mac};
+use super::{Arp, Body, Bytes, DecodeError, IpAddr, Ipv4Packet, Ipv6Packet, Mac};
 
 /// The Ethernet header. Its type follows from what the frame carries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
@@ -62,6 +62,24 @@ impl Frame {
         }
     }
 
+    /// The IPv6 packet, if it carries one.
+    #[inline]
+    pub fn ipv6(&self) -> Option<&Ipv6Packet> {
+        match &self.net {
+            Net::Ipv6(p) => Some(p),
+            _ => None,
+        }
+    }
+
+    /// The IPv6 packet, to be changed.
+    #[inline]
+    pub fn ipv6_mut(&mut self) -> Option<&mut Ipv6Packet> {
+        match &mut self.net {
+            Net::Ipv6(p) => Some(p),
+            _ => None,
+        }
+    }
+
     /// The IPv4 packet, to be changed.
     #[inline]
     pub fn ipv4_mut(&mut self) -> Option<&mut Ipv4Packet> {
@@ -72,7 +90,38 @@ impl Frame {
     }
 }
 
+/// What an IP packet of either family says of itself.
+#[derive(Clone, Copy, Debug)]
+pub struct IpView<'a> {
+    /// Source address.
+    pub src: IpAddr,
+    /// Destination address.
+    pub dst: IpAddr,
+    /// TTL or hop limit.
+    pub ttl: u8,
+    /// TOS or traffic class.
+    pub tos: u8,
+    /// What it carries; behind the extension headers that are not taken off, undecoded.
+    pub body: &'a Body,
+}
+
 impl Net {
+    /// The IP packet of either family, if it is one.
+    #[inline]
+    pub fn ip(&self) -> Option<IpView<'_>> {
+        match self {
+            Net::Ipv4(p) => {
+                let h = &p.header;
+                Some(IpView { src: h.src.into(), dst: h.dst.into(), ttl: h.ttl, tos: h.tos, body: &p.body })
+            }
+            Net::Ipv6(p) => {
+                let h = &p.header;
+                Some(IpView { src: h.src.into(), dst: h.dst.into(), ttl: h.hop_limit, tos: h.traffic_class, body: &p.body })
+            }
+            Net::Arp(_) | Net::Other { .. } => None,
+        }
+    }
+
     /// The Ethernet type that says what this is.
     #[inline]
     pub fn ethertype(&self) -> u16 {

@@ -48,7 +48,7 @@ pub use bytes::Bytes;
 pub use checksum::PseudoHeader;
 pub use decode::DecodeError;
 pub use encapsulated::Encapsulated;
-pub use ethernet::{Ethernet, Frame, Net};
+pub use ethernet::{Ethernet, Frame, IpView, Net};
 pub use field::{FieldChange, FieldValue, HeaderView};
 pub use icmp::{Icmp, IcmpKind, Quoted};
 pub use icmpv6::{Icmpv6, Icmpv6Kind};

@@ -4,7 +4,7 @@ use super::addr::Address;
 use super::body::{Body, Protocol};
 use super::{Ipv4Packet, Ipv6Packet};
 use std::fmt;
-use std::net::{Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// An address and a port.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -15,16 +15,28 @@ pub struct Endpoint<A> {
     pub port: u16,
 }
 
-impl<A: Address> Endpoint<A> {
+impl<A> Endpoint<A> {
     /// An address and a port.
     pub fn new(addr: A, port: u16) -> Self {
         Endpoint { addr, port }
     }
 }
 
-impl<A: Address> fmt::Display for Endpoint<A> {
+impl<A: Copy + fmt::Display + Into<IpAddr>> fmt::Display for Endpoint<A> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if A::BITS == 128 { write!(f, "[{}]:{}", self.addr, self.port) } else { write!(f, "{}:{}", self.addr, self.port) }
+        if self.addr.into().is_ipv6() { write!(f, "[{}]:{}", self.addr, self.port) } else { write!(f, "{}:{}", self.addr, self.port) }
+    }
+}
+
+impl From<Endpoint<Ipv4Addr>> for Endpoint<IpAddr> {
+    fn from(e: Endpoint<Ipv4Addr>) -> Self {
+        Endpoint::new(e.addr.into(), e.port)
+    }
+}
+
+impl From<Endpoint<Ipv6Addr>> for Endpoint<IpAddr> {
+    fn from(e: Endpoint<Ipv6Addr>) -> Self {
+        Endpoint::new(e.addr.into(), e.port)
     }
 }
 

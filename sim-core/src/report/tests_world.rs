@@ -150,12 +150,12 @@ impl Lab {
     }
 
     pub(super) fn ping(&mut self, name: &str, from: NetnsId, to: &str) {
-        let kind = FlowKind::Ping { to: ip(to), count: 1, interval: Duration::from_secs(1), ident: Some(257), seq: 1 };
+        let kind = FlowKind::Ping { to: ip(to).into(), count: 1, interval: Duration::from_secs(1), ident: Some(257), seq: 1 };
         self.flow(name, from, kind, SendOptions { size: Some(8), ..SendOptions::default() });
     }
 
     pub(super) fn tcp(&mut self, name: &str, from: NetnsId, to: &str, port: u16) {
-        let kind = FlowKind::Tcp { to: ip(to), port, data: Bytes::from("hello"), hold: false };
+        let kind = FlowKind::Tcp { to: ip(to).into(), port, data: Bytes::from("hello"), hold: false };
         self.flow(name, from, kind, SendOptions { sport: Some(41000), ..SendOptions::default() });
     }
 

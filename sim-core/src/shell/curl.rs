@@ -8,7 +8,7 @@ use super::args::Args;
 use super::flow::{FlowCommand, Letters, seconds};
 use super::{Command, ShellError, Spec};
 use crate::linux::Errno;
-use crate::packet::Ipv4Addr;
+use crate::packet::IpAddr;
 use std::fmt::Write as _;
 use std::sync::Arc;
 use std::time::Duration;
@@ -41,7 +41,7 @@ pub struct Curl {
     /// `--connect-timeout`.
     pub connect_timeout: Option<Duration>,
     /// `--interface` with an address.
-    pub source: Option<Ipv4Addr>,
+    pub source: Option<IpAddr>,
     /// `--local-port`.
     pub local_port: Option<u16>,
     /// How to print.
@@ -332,7 +332,7 @@ pub enum CurlEnd {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CurlResult {
     /// The address that was tried.
-    pub target: Option<Ipv4Addr>,
+    pub target: Option<IpAddr>,
     /// How it ended.
     pub end: CurlEnd,
     /// From the beginning to the end.

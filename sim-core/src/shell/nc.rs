@@ -9,7 +9,7 @@ use super::flow::{FlowCommand, Letters};
 use super::{Command, ShellError, Spec};
 use crate::linux::Errno;
 use crate::linux::netfilter::option::service_name;
-use crate::packet::Ipv4Addr;
+use crate::packet::IpAddr;
 use std::fmt::Write as _;
 use std::sync::Arc;
 use std::time::Duration;
@@ -42,7 +42,7 @@ pub struct Nc {
     /// `-p`.
     pub source_port: Option<u16>,
     /// `-s`.
-    pub source: Option<Ipv4Addr>,
+    pub source: Option<IpAddr>,
 }
 
 fn port(args: &Args<'_>, w: &str) -> Result<u16, ShellError> {

@@ -9,7 +9,7 @@ use super::flow::{FlowCommand, Letters, seconds};
 use super::{Command, ShellError, Spec};
 use crate::linux::Errno;
 use crate::linux::socket::PmtuDisc;
-use crate::packet::Ipv4Addr;
+use crate::packet::{IpAddr, Ipv4Addr};
 use std::fmt::Write as _;
 use std::sync::Arc;
 use std::time::Duration;
@@ -45,7 +45,7 @@ pub struct Ping {
     /// `-M`.
     pub pmtudisc: Option<PmtuDisc>,
     /// `-I` with an address.
-    pub source: Option<Ipv4Addr>,
+    pub source: Option<IpAddr>,
     /// `-I` with a device.
     pub device: Option<Arc<str>>,
     /// `-q`.
@@ -161,7 +161,7 @@ pub enum PingEvent {
         /// Its sequence number.
         seq: u16,
         /// Who answered.
-        from: Ipv4Addr,
+        from: IpAddr,
         /// TTL on arrival.
         ttl: u8,
         /// Bytes of the ICMP message.
@@ -176,7 +176,7 @@ pub enum PingEvent {
         /// Sequence number of the request.
         seq: u16,
         /// Who sent it.
-        from: Ipv4Addr,
+        from: IpAddr,
         /// Type and code.
         icmp: (u8, u8),
         /// The MTU of "frag needed", the new gateway of a redirect as a number.
@@ -197,9 +197,9 @@ pub enum PingEvent {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PingResult {
     /// The address that the name stood for.
-    pub target: Option<Ipv4Addr>,
+    pub target: Option<IpAddr>,
     /// The source address that was chosen (for the headline of `-I`).
-    pub source: Option<Ipv4Addr>,
+    pub source: Option<IpAddr>,
     /// A call that failed before anything was sent: `connect`, `bind`.
     pub failed: Option<(&'static str, Errno)>,
     /// What happened.

@@ -12,7 +12,7 @@ use crate::linux::Netns;
 use crate::linux::netfilter::option::{SERVICES, number, service_name};
 use crate::linux::socket::tcp::TcpState;
 use crate::linux::socket::{Socket, SocketKind};
-use crate::packet::{Endpoint, Ipv4Addr, Prefix};
+use crate::packet::{Endpoint, Family, IpAddr, Ipv4Addr, Prefix};
 use std::fmt::Write as _;
 
 /// The command.
@@ -203,7 +203,7 @@ fn end(args: &mut Args<'_>, key: &str) -> Result<End, ShellError> {
 }
 
 /// The state of a socket, by its bit.
-fn state_of(s: &Socket<Ipv4Addr>) -> usize {
+fn state_of(s: &Socket) -> usize {
     let Some(tcp) = s.tcp.as_ref() else { return if s.remote.is_some() { 0 } else { 6 } };
     match tcp.state {
         TcpState::Established => 0,
@@ -221,7 +221,7 @@ fn state_of(s: &Socket<Ipv4Addr>) -> usize {
 }
 
 /// Bytes (connections, for one that listens) that wait to be read, and to be acknowledged.
-fn queues(s: &Socket<Ipv4Addr>) -> (u32, u32) {
+fn queues(s: &Socket) -> (u32, u32) {
     let Some(tcp) = s.tcp.as_ref() else { return (s.queue.iter().map(|d| d.data.len() as u32).sum(), 0) };
     if tcp.is_listening() {
         return (tcp.listener.accept.len() as u32, tcp.listener.backlog);
@@ -231,10 +231,19 @@ fn queues(s: &Socket<Ipv4Addr>) -> (u32, u32) {
     (tcp.rcv.ready_len, unsent + flying)
 }
 
-fn fits(s: &Socket<Ipv4Addr>, e: &End) -> bool {
-    let at = if e.remote { s.remote.unwrap_or(Endpoint::new(Ipv4Addr::UNSPECIFIED, 0)) } else { s.local };
-    let same = e.addr.is_none_or(|p| p.contains(at.addr)) && e.port.is_none_or(|p| p == at.port);
+fn fits(s: &Socket, e: &End) -> bool {
+    let at = if e.remote { s.remote.unwrap_or(Endpoint::new(Ipv4Addr::UNSPECIFIED.into(), 0)) } else { s.local };
+    let same = e.addr.is_none_or(|p| matches!(at.addr, IpAddr::V4(a) if p.contains(a))) && e.port.is_none_or(|p| p == at.port);
     same != e.invert
+}
+
+/// An address as `ss` writes it: one that hears both families is `*`.
+fn host(addr: IpAddr, s: &Socket) -> String {
+    match addr {
+        IpAddr::V4(a) => a.to_string(),
+        IpAddr::V6(a) if a.is_unspecified() && !s.v6only => "*".to_owned(),
+        IpAddr::V6(a) => format!("[{a}]"),
+    }
 }
 
 fn service(port: u16, numeric: bool) -> String {
@@ -269,20 +278,28 @@ pub fn answer(ns: &Netns, q: &Show) -> Answer {
             };
             let (received, sent) = queues(s);
             let raw = !matches!(s.kind, SocketKind::Tcp | SocketKind::Udp);
-            let local_port =
-                if raw { if q.numeric { "1".to_owned() } else { "icmp".to_owned() } } else { service(s.local.port, q.numeric) };
+            let local_port = if raw {
+                match (s.family, q.numeric) {
+                    (Family::Inet, true) => "1".to_owned(),
+                    (Family::Inet, false) => "icmp".to_owned(),
+                    (Family::Inet6, true) => "58".to_owned(),
+                    (Family::Inet6, false) => "ipv6-icmp".to_owned(),
+                }
+            } else {
+                service(s.local.port, q.numeric)
+            };
             let remote = s.remote.filter(|_| !s.tcp.as_ref().is_some_and(|t| t.is_listening()));
             let (peer, peer_port) = match remote {
-                Some(r) if !raw => (r.addr.to_string(), service(r.port, q.numeric)),
-                Some(r) => (r.addr.to_string(), "*".to_owned()),
-                None => ("0.0.0.0".to_owned(), "*".to_owned()),
+                Some(r) if !raw => (host(r.addr, s), service(r.port, q.numeric)),
+                Some(r) => (host(r.addr, s), "*".to_owned()),
+                None => (host(crate::linux::socket::wildcard(s.family), s), "*".to_owned()),
             };
             [
                 netid.to_owned(),
                 STATES[state_of(s)].1.to_owned(),
                 format!("{received:<6}"),
                 format!("{sent:<6}"),
-                format!("{}:", s.local.addr),
+                format!("{}:", host(s.local.addr, s)),
                 local_port,
                 format!("{peer}:"),
                 peer_port,
@@ -342,8 +359,8 @@ fn table(rows: &[[String; 8]], netid: bool, stated: bool, header: bool) -> Strin
     out
 }
 
-fn summary(all: &[&Socket<Ipv4Addr>]) -> Answer {
-    let count = |f: &dyn Fn(&Socket<Ipv4Addr>) -> bool| all.iter().filter(|s| f(s)).count();
+fn summary(all: &[&Socket]) -> Answer {
+    let count = |f: &dyn Fn(&Socket) -> bool| all.iter().filter(|s| f(s)).count();
     let tcp = count(&|s| s.kind == SocketKind::Tcp);
     let udp = count(&|s| s.kind == SocketKind::Udp);
     let raw = all.len() - tcp - udp;

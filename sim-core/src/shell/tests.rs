@@ -166,7 +166,7 @@ mod flows {
 
     #[test]
     fn ping_answered() {
-        let from = Ipv4Addr::new(10, 0, 0, 2);
+        let from = Ipv4Addr::new(10, 0, 0, 2).into();
         let reply = |seq, time| PingEvent::Reply { seq, from, ttl: 64, bytes: 64, time: us(time), sent: u32::from(seq) };
         let (text, status) = ping_says("ping -c 2 -i 0.2 10.0.0.2", [10, 0, 0, 2], vec![reply(1, 1080), reply(2, 65)], 2, 201);
         let expected = "\
@@ -196,7 +196,7 @@ PING 10.62.0.1 (10.62.0.1) 56(84) bytes of data.
 
     #[test]
     fn ping_refused_on_the_way() {
-        let from = Ipv4Addr::new(10, 0, 0, 2);
+        let from = Ipv4Addr::new(10, 0, 0, 2).into();
         let error = |icmp| vec![PingEvent::Icmp { seq: 1, from, icmp, info: 1450, sent: 1 }];
         for (icmp, words) in [
             ((3, 0), "Destination Net Unreachable"),
@@ -220,7 +220,7 @@ PING 10.62.0.1 (10.62.0.1) 56(84) bytes of data.
     fn ping_that_cannot_begin_and_ping_too_long() {
         let FlowCommand::Ping(p) = flow("ping 8.8.8.8") else { panic!() };
         let mut r = PingResult {
-            target: Some(Ipv4Addr::new(8, 8, 8, 8)),
+            target: Some(Ipv4Addr::new(8, 8, 8, 8).into()),
             source: None,
             failed: Some(("connect", Errno::ENETUNREACH)),
             events: Vec::new(),
@@ -238,7 +238,7 @@ PING 10.62.0.1 (10.62.0.1) 56(84) bytes of data.
 
     #[test]
     fn loss_is_printed_as_g_prints_it() {
-        let from = Ipv4Addr::new(10, 0, 0, 2);
+        let from = Ipv4Addr::new(10, 0, 0, 2).into();
         for (sent, lost, words) in [(3, 1, "33.3333"), (3, 2, "66.6667"), (15, 1, "6.66667"), (4, 1, "25"), (200, 1, "0.5")] {
             let events = (1..=sent - lost)
                 .map(|seq| PingEvent::Reply { seq, from, ttl: 64, bytes: 64, time: us(50), sent: u32::from(seq) })
@@ -250,7 +250,7 @@ PING 10.62.0.1 (10.62.0.1) 56(84) bytes of data.
 
     fn curl_says(line: &str, end: CurlEnd, elapsed: u64) -> (String, String, u8) {
         let FlowCommand::Curl(c) = flow(line) else { panic!() };
-        let target = (end != CurlEnd::NotResolved).then_some(Ipv4Addr::new(10, 0, 0, 2));
+        let target = (end != CurlEnd::NotResolved).then_some(Ipv4Addr::new(10, 0, 0, 2).into());
         let a = curl::render(&c, &CurlResult { target, end, elapsed: Duration::from_millis(elapsed) });
         (a.stdout, a.stderr, a.status)
     }

@@ -10,7 +10,7 @@ use super::traceroute::ms;
 use super::{Command, ShellError, Spec};
 use crate::apps::route_probe::{Probe, Style};
 use crate::linux::Errno;
-use crate::packet::Ipv4Addr;
+use crate::packet::IpAddr;
 use std::fmt::Write as _;
 use std::sync::Arc;
 
@@ -88,7 +88,7 @@ fn parse(args: &mut Args<'_>) -> Result<Command, ShellError> {
 }
 
 /// What `tracepath` prints, and its exit status. `mtu` is the path's in the end.
-pub fn render(t: &Tracepath, target: Option<Ipv4Addr>, probes: &[Probe], mtu: u32) -> Answer {
+pub fn render(t: &Tracepath, target: Option<IpAddr>, probes: &[Probe], mtu: u32) -> Answer {
     let Some(target) = target else {
         return Answer::failed(format!("tracepath: {}: Temporary failure in name resolution", t.host), 255);
     };

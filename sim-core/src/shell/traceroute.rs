@@ -9,7 +9,7 @@ use super::flow::{FlowCommand, Letters, seconds};
 use super::{Command, ShellError, Spec};
 use crate::apps::route_probe::{Probe, Style};
 use crate::linux::Errno;
-use crate::packet::Ipv4Addr;
+use crate::packet::IpAddr;
 use std::fmt::Write as _;
 use std::sync::Arc;
 use std::time::Duration;
@@ -34,7 +34,7 @@ pub struct Traceroute {
     /// `-m`.
     pub last: u8,
     /// `-s`.
-    pub source: Option<Ipv4Addr>,
+    pub source: Option<IpAddr>,
     /// Bytes of a packet.
     pub len: usize,
     /// How probes are sent.
@@ -133,7 +133,7 @@ pub(super) fn ms(d: Duration) -> String {
 }
 
 /// What `traceroute` prints, and its exit status.
-pub fn render(t: &Traceroute, target: Option<Ipv4Addr>, probes: &[Probe]) -> Answer {
+pub fn render(t: &Traceroute, target: Option<IpAddr>, probes: &[Probe]) -> Answer {
     let Some(target) = target else {
         let host = &t.host;
         return Answer::failed(
@@ -156,7 +156,7 @@ pub fn render(t: &Traceroute, target: Option<Ipv4Addr>, probes: &[Probe]) -> Ans
         }
         let Some(first) = hop.first() else { break };
         let _ = write!(a.stdout, "{:2} ", first.ttl);
-        let mut said: Option<Ipv4Addr> = None;
+        let mut said: Option<IpAddr> = None;
         for p in hop {
             let Some((report, after)) = &p.answer else {
                 a.stdout.push_str(" *");

@@ -287,8 +287,9 @@ fn action_flow(i: usize, a: &Map<String, Value>, start: Start, b: &Builder, befo
         Some(p) => b.ns(p)?,
         None => NetnsId(0),
     };
-    let addr =
-        |k: &str| -> Result<Ipv4Addr, BuildError> { text(k).and_then(|t| t.parse().ok()).ok_or_else(|| bad(&format!("no address `{k}`"))) };
+    let addr = |k: &str| -> Result<std::net::IpAddr, BuildError> {
+        text(k).and_then(|t| t.parse().ok()).ok_or_else(|| bad(&format!("no address `{k}`")))
+    };
     let port = |k: &str| number(k).and_then(|n| u16::try_from(n).ok());
     let name: Arc<str> = text("id").map_or_else(|| format!("{what}-{i}"), ToOwned::to_owned).into();
     let known = before.iter().any(|f| f.name == name);
@@ -336,7 +337,7 @@ fn action_flow(i: usize, a: &Map<String, Value>, start: Start, b: &Builder, befo
         }
         "serve" => FlowKind::Serve {
             proto: if text("proto") == Some("udp") { 17 } else { 6 },
-            at: Endpoint::new(text("addr").and_then(|t| t.parse().ok()).unwrap_or(Ipv4Addr::UNSPECIFIED), port("port").unwrap_or(0)),
+            at: Endpoint::new(text("addr").and_then(|t| t.parse().ok()).unwrap_or(Ipv4Addr::UNSPECIFIED.into()), port("port").unwrap_or(0)),
         },
         "sleep" => FlowKind::Sleep(a.get("s").and_then(seconds).ok_or_else(|| bad("no `s`"))?),
         other => return Err(bad(&format!("unknown action `{other}`"))),

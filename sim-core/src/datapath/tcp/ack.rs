@@ -7,14 +7,14 @@
 use super::conn::{Action, Conn, RTO_MAX, RTO_MIN};
 use super::options::Options;
 use crate::linux::socket::tcp::{Pending, after, before};
-use crate::packet::{Address, Bytes, Tcp};
+use crate::packet::{Bytes, Tcp};
 use crate::trace::DropReason;
 use std::time::Duration;
 
 /// Segments acknowledged beyond a gap, or duplicate acknowledgments, that mean loss.
 const REORDERING: u32 = 3;
 
-impl<A: Address> Conn<'_, A> {
+impl Conn<'_> {
     /// The program is told, unless nobody has the connection yet or any more.
     pub(super) fn wake(&mut self) {
         if !self.t.orphan {

@@ -11,7 +11,7 @@
 use crate::linux::socket::tcp::{Pending, Tcb, TcpState};
 use crate::linux::sysctl::Sysctls;
 use crate::linux::{Errno, Time};
-use crate::packet::{Address, Tcp};
+use crate::packet::Tcp;
 use crate::trace::evidence::TimerKind;
 use std::time::Duration;
 
@@ -70,9 +70,9 @@ pub(super) const TIMEWAIT_LEN: Duration = Duration::from_secs(60);
 
 /// A connection at work on one event.
 #[derive(Debug)]
-pub struct Conn<'a, A> {
+pub struct Conn<'a> {
     /// The connection.
-    pub t: &'a mut Tcb<A>,
+    pub t: &'a mut Tcb,
     /// Now.
     pub now: Time,
     /// Sysctls.
@@ -83,9 +83,9 @@ pub struct Conn<'a, A> {
     pub out: Vec<Action>,
 }
 
-impl<'a, A: Address> Conn<'a, A> {
+impl<'a> Conn<'a> {
     /// The connection `t` at `now`.
-    pub fn new(t: &'a mut Tcb<A>, now: Time, limits: Limits, ports: (u16, u16)) -> Self {
+    pub fn new(t: &'a mut Tcb, now: Time, limits: Limits, ports: (u16, u16)) -> Self {
         Conn { t, now, limits, ports, out: Vec::new() }
     }
 

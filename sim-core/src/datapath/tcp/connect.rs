@@ -7,9 +7,9 @@
 use super::conn::Conn;
 use crate::linux::Errno;
 use crate::linux::socket::tcp::TcpState;
-use crate::packet::{Address, Bytes};
+use crate::packet::Bytes;
 
-impl<A: Address> Conn<'_, A> {
+impl Conn<'_> {
     /// Sends the SYN, for a path of `mtu` bytes.
     pub fn open(&mut self, iss: u32, ts_offset: u32, mtu: u32) {
         let agreed = &mut self.t.agreed;

@@ -11,7 +11,7 @@ use super::options::Options;
 use super::output::MSS_DEFAULT;
 use crate::linux::socket::tcp::{OutOfOrder, Pending, TcpState, after, before};
 use crate::linux::{Errno, SocketId};
-use crate::packet::{Address, Bytes, Tcp, TcpFlags};
+use crate::packet::{Bytes, Tcp, TcpFlags};
 use crate::trace::DropReason;
 
 /// What became of a segment.
@@ -25,7 +25,7 @@ pub enum Input {
     Reset(DropReason),
 }
 
-impl<A: Address> Conn<'_, A> {
+impl Conn<'_> {
     /// A segment for this connection; not for a listener.
     pub fn input(&mut self, seg: &Tcp) -> Input {
         let options = Options::parse(&seg.options);

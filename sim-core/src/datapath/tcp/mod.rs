@@ -26,7 +26,8 @@ mod timer;
 pub use conn::{Action, Conn, Limits};
 pub use input::Input;
 
-use super::output::{SendSpec, ip_send, route_for};
+use super::inet::{addr_type, any, path_for, send};
+use super::output::SendSpec;
 use super::walk::{Timer, Walk};
 use crate::linux::fib::RouteType;
 use crate::linux::rng::Draw;
@@ -34,7 +35,7 @@ use crate::linux::skb::{PktType, Skb};
 use crate::linux::socket::tcp::{Tcb, TcpState};
 use crate::linux::socket::{PmtuDisc, SockError, Socket, SocketKind};
 use crate::linux::{Errno, FlowId, IfIndex, PacketId, SocketId, VersionId};
-use crate::packet::{Body, Endpoint, Ipv4Addr, Net, Tcp, TcpFlags};
+use crate::packet::{Body, Endpoint, IpAddr, Ipv4Addr, Tcp, TcpFlags};
 use crate::trace::evidence::TimerKind;
 use crate::trace::{DropReason, Evidence, Step, Tracer};
 
@@ -62,7 +63,7 @@ fn note<T: Tracer>(w: &mut Walk<'_, T>, about: About, evidence: Evidence) {
 }
 
 /// What a socket's packets are sent with.
-pub(super) fn spec_of(s: &Socket<Ipv4Addr>, dst: Ipv4Addr) -> SendSpec {
+pub(super) fn spec_of(s: &Socket, dst: IpAddr) -> SendSpec<IpAddr> {
     SendSpec {
         src: s.local.addr,
         dst,
@@ -78,7 +79,7 @@ pub(super) fn spec_of(s: &Socket<Ipv4Addr>, dst: Ipv4Addr) -> SendSpec {
 }
 
 /// Works on the connection of a socket; the actions are still to be carried out.
-fn with_conn<T: Tracer, R>(w: &mut Walk<'_, T>, id: SocketId, work: impl FnOnce(&mut Conn<'_, Ipv4Addr>) -> R) -> Option<(R, Vec<Action>)> {
+fn with_conn<T: Tracer, R>(w: &mut Walk<'_, T>, id: SocketId, work: impl FnOnce(&mut Conn<'_>) -> R) -> Option<(R, Vec<Action>)> {
     let limits = Limits::from(&*w.ns.config.sysctl);
     let s = w.ns.sockets.get_mut(id)?;
     let ports = (s.local.port, s.remote.map_or(0, |r| r.port));
@@ -89,7 +90,7 @@ fn with_conn<T: Tracer, R>(w: &mut Walk<'_, T>, id: SocketId, work: impl FnOnce(
 }
 
 /// Does what the connection of a socket wants done at the wish of its program.
-pub(super) fn call<T: Tracer, R>(w: &mut Walk<'_, T>, id: SocketId, work: impl FnOnce(&mut Conn<'_, Ipv4Addr>) -> R) -> Option<R> {
+pub(super) fn call<T: Tracer, R>(w: &mut Walk<'_, T>, id: SocketId, work: impl FnOnce(&mut Conn<'_>) -> R) -> Option<R> {
     let (result, out) = with_conn(w, id, work)?;
     carry_out(w, id, About::default(), out);
     Some(result)
@@ -108,7 +109,7 @@ fn carry_out<T: Tracer>(w: &mut Walk<'_, T>, id: SocketId, about: About, out: Ve
                 let confirms = std::mem::take(&mut t.dst_confirm);
                 let spec = SendSpec { confirms, ..spec_of(s, remote.addr) };
                 // What OUTPUT or the route says to a segment is no concern of the connection: it sends again.
-                let _ = ip_send(w, &spec, Body::Tcp(seg));
+                let _ = send(w, &spec, Body::Tcp(seg));
             }
             Action::State(from, to) => {
                 if to == TcpState::Established {
@@ -153,11 +154,11 @@ fn leave_embryos<T: Tracer>(w: &mut Walk<'_, T>, listener: SocketId, id: SocketI
     l.listener.embryos.len() < before
 }
 
-/// A segment for this host (tcp_v4_rcv).
-pub fn tcp_v4_rcv<T: Tracer>(w: &mut Walk<'_, T>, skb: Box<Skb>) {
+/// A segment for this host (tcp_v4_rcv, tcp_v6_rcv).
+pub fn tcp_rcv<T: Tracer>(w: &mut Walk<'_, T>, skb: Box<Skb>) {
     let dev = skb.iif;
-    let Net::Ipv4(ip) = &skb.frame.net else { return w.drop_skb(skb, dev, DropReason::NotSpecified) };
-    let Body::Tcp(seg) = &ip.body else { return w.drop_skb(skb, dev, DropReason::PktTooSmall) };
+    let Some(ip) = skb.frame.net.ip() else { return w.drop_skb(skb, dev, DropReason::NotSpecified) };
+    let Body::Tcp(seg) = ip.body else { return w.drop_skb(skb, dev, DropReason::PktTooSmall) };
     if skb.pkt_type != PktType::Host {
         return w.drop_skb(skb, dev, DropReason::NotSpecified);
     }
@@ -165,8 +166,8 @@ pub fn tcp_v4_rcv<T: Tracer>(w: &mut Walk<'_, T>, skb: Box<Skb>) {
         return w.drop_skb(skb, dev, DropReason::TcpCsum);
     }
     w.cause = skb.id;
-    let local = Endpoint::new(ip.header.dst, seg.dst_port);
-    let remote = Endpoint::new(ip.header.src, seg.src_port);
+    let local = Endpoint::new(ip.dst, seg.dst_port);
+    let remote = Endpoint::new(ip.src, seg.src_port);
     let found = w.ns.sockets.lookup(SocketKind::Tcp, local, remote, dev);
     let found = found.and_then(|id| w.ns.sockets.get(id)?.tcp.as_deref().map(|t| (id, t.state, t.parent)));
     let Some((id, state, parent)) = found else {
@@ -177,8 +178,8 @@ pub fn tcp_v4_rcv<T: Tracer>(w: &mut Walk<'_, T>, skb: Box<Skb>) {
         return listen(w, skb, id);
     }
     if state == TcpState::TimeWait && with_conn(w, id, |c| c.reopens(seg)).is_some_and(|(yes, _)| yes) {
-        let any = Endpoint::new(Ipv4Addr::UNSPECIFIED, 0);
-        if let Some(listener) = w.ns.sockets.lookup(SocketKind::Tcp, local, any, dev) {
+        let nobody = Endpoint::new(any(local.addr), 0);
+        if let Some(listener) = w.ns.sockets.lookup(SocketKind::Tcp, local, nobody, dev) {
             if let Some((_, out)) = with_conn(w, id, |c| c.expire()) {
                 carry_out(w, id, About::from(&*skb), out);
             }
@@ -225,11 +226,8 @@ fn follow_flow<T: Tracer>(w: &mut Walk<'_, T>, id: SocketId, flow: FlowId) {
 }
 
 fn segment_of(skb: &Skb) -> Option<&Tcp> {
-    match &skb.frame.net {
-        Net::Ipv4(ip) => match &ip.body {
-            Body::Tcp(seg) => Some(seg),
-            _ => None,
-        },
+    match skb.frame.net.ip()?.body {
+        Body::Tcp(seg) => Some(seg),
         _ => None,
     }
 }
@@ -244,7 +242,7 @@ fn is_full<T: Tracer>(w: &Walk<'_, T>, listener: SocketId) -> bool {
 fn listen<T: Tracer>(w: &mut Walk<'_, T>, skb: Box<Skb>, listener: SocketId) {
     let dev = skb.iif;
     let about = About::from(&*skb);
-    let (Net::Ipv4(ip), Some(seg)) = (&skb.frame.net, segment_of(&skb)) else { return };
+    let (Some(ip), Some(seg)) = (skb.frame.net.ip(), segment_of(&skb)) else { return };
     let (syn, ack, rst) = (seg.flags.has(TcpFlags::SYN), seg.flags.has(TcpFlags::ACK), seg.flags.has(TcpFlags::RST));
     if ack && !rst {
         return finish(w, skb, listener, Input::Reset(DropReason::TcpFlags), Vec::new());
@@ -256,11 +254,11 @@ fn listen<T: Tracer>(w: &mut Walk<'_, T>, skb: Box<Skb>, listener: SocketId) {
         return w.drop_skb(skb, dev, DropReason::TcpListenOverflow);
     }
     let Some(l) = w.ns.sockets.get(listener) else { return };
-    let local = Endpoint::new(ip.header.dst, seg.dst_port);
-    let remote = Endpoint::new(ip.header.src, seg.src_port);
+    let local = Endpoint::new(ip.dst, seg.dst_port);
+    let remote = Endpoint::new(ip.src, seg.src_port);
     let spec = SendSpec { src: local.addr, flow: skb.flow, socket: SocketId::NONE, ..spec_of(l, remote.addr) };
     let (app, ttl, tos, mark, pmtudisc, device) = (l.app, l.ttl, l.tos, l.mark, l.pmtudisc, l.device);
-    let Ok((_, mtu)) = route_for(w, &spec) else {
+    let Ok((_, mtu)) = path_for(w, &spec) else {
         return w.drop_skb(skb, dev, DropReason::IpOutNoRoutes);
     };
     let id = w.ns.sockets.open(SocketKind::Tcp, app, skb.flow);
@@ -271,6 +269,7 @@ fn listen<T: Tracer>(w: &mut Walk<'_, T>, skb: Box<Skb>, listener: SocketId) {
         let mut tcb = Tcb::new(TcpState::Listen);
         tcb.parent = listener;
         tcb.passive = true;
+        tcb.agreed.ipv6 = remote.addr.is_ipv6();
         s.tcp = Some(Box::new(tcb));
     }
     if let Some(l) = w.ns.sockets.get_mut(listener).and_then(|s| s.tcp.as_deref_mut()) {
@@ -284,24 +283,39 @@ fn listen<T: Tracer>(w: &mut Walk<'_, T>, skb: Box<Skb>, listener: SocketId) {
 
 /// Answers a segment that fits no connection with a reset (tcp_v4_send_reset).
 fn send_reset<T: Tracer>(w: &mut Walk<'_, T>, skb: &Skb) {
-    let (Net::Ipv4(ip), Some(seg)) = (&skb.frame.net, segment_of(skb)) else { return };
-    if w.ns.config.fib.addr_type(ip.header.dst) != RouteType::Local {
+    let (Some(ip), Some(seg)) = (skb.frame.net.ip(), segment_of(skb)) else { return };
+    if addr_type(&w.ns.config, ip.dst) != RouteType::Local {
         return;
     }
-    let Some(reset) = Conn::<Ipv4Addr>::reset_for(seg) else { return };
+    let Some(reset) = Conn::reset_for(seg) else { return };
     let spec = SendSpec {
         confirms: false,
-        src: ip.header.dst,
-        dst: ip.header.src,
+        src: ip.dst,
+        dst: ip.src,
         ttl: None,
-        tos: ip.header.tos,
+        tos: ip.tos,
         mark: 0,
         oif: IfIndex::NONE,
         pmtudisc: PmtuDisc::Want,
         socket: SocketId::NONE,
         flow: skb.flow,
     };
-    let _ = ip_send(w, &spec, Body::Tcp(reset));
+    let _ = send(w, &spec, Body::Tcp(reset));
+}
+
+/// What an ICMP error says of the path of a segment.
+#[derive(Clone, Copy, Debug)]
+pub struct PathError {
+    /// Type and code.
+    pub icmp: (u8, u8),
+    /// The MTU in bytes, if it says that the segment was too big.
+    pub mtu: Option<u32>,
+    /// What a program is told.
+    pub errno: Errno,
+    /// Whether it ends a handshake that a listener has not finished.
+    pub ends_embryo: bool,
+    /// Who sent it.
+    pub offender: IpAddr,
 }
 
 /// An ICMP error about a segment sent from here: type, code, MTU of code 4, and the ends as the segment had them (tcp_v4_err).
@@ -314,6 +328,18 @@ pub fn tcp_v4_err<T: Tracer>(
     errno: Errno,
     offender: Ipv4Addr,
 ) {
+    let (kind, code, mtu) = icmp;
+    if matches!(kind, 4 | 5) {
+        return;
+    }
+    let mtu = ((kind, code) == (3, 4)).then(|| u32::from(mtu).max(MIN_PMTU));
+    let ends_embryo = matches!((kind, code), (3, 0 | 1) | (11 | 12, _));
+    let error = PathError { icmp: (kind, code), mtu, errno, ends_embryo, offender: offender.into() };
+    tcp_err(w, local.into(), remote.into(), seq, &error);
+}
+
+/// What tcp_v4_err and tcp_v6_err have in common.
+pub fn tcp_err<T: Tracer>(w: &mut Walk<'_, T>, local: Endpoint<IpAddr>, remote: Endpoint<IpAddr>, seq: u32, error: &PathError) {
     use crate::linux::socket::tcp::{after, before};
     let Some(id) = w.ns.sockets.lookup(SocketKind::Tcp, local, remote, IfIndex::NONE) else { return };
     let Some(s) = w.ns.sockets.get_mut(id) else { return };
@@ -322,25 +348,22 @@ pub fn tcp_v4_err<T: Tracer>(
         return;
     }
     let about = About { packet: w.cause, ..About::default() };
-    let (kind, code, mtu) = icmp;
-    if (kind, code) == (3, 4) {
+    if let Some(mtu) = error.mtu {
         if s.pmtudisc == PmtuDisc::Dont {
             return;
         }
-        let mtu = u32::from(mtu).max(MIN_PMTU);
         if let Some((_, out)) = with_conn(w, id, |c| c.mtu_reduced(mtu)) {
             carry_out(w, id, about, out);
         }
         return;
     }
-    let embryo = t.state == TcpState::SynRecv && t.parent != SocketId::NONE;
-    if matches!(kind, 4 | 5) || (embryo && !matches!((kind, code), (3, 0 | 1) | (11 | 12, _))) {
+    if t.state == TcpState::SynRecv && t.parent != SocketId::NONE && !error.ends_embryo {
         return;
     }
     if s.recverr && matches!(t.state, TcpState::SynSent | TcpState::SynRecv) {
-        s.error_queue.push_back(SockError { errno, icmp: Some((kind, code)), info: 0, offender: Some(offender) });
+        s.error_queue.push_back(SockError { errno: error.errno, icmp: Some(error.icmp), info: 0, offender: Some(error.offender) });
     }
-    if let Some((_, out)) = with_conn(w, id, |c| c.path_error(errno)) {
+    if let Some((_, out)) = with_conn(w, id, |c| c.path_error(error.errno)) {
         carry_out(w, id, about, out);
     }
 }
@@ -361,7 +384,9 @@ pub fn tcp_timer<T: Tracer>(w: &mut Walk<'_, T>, socket: SocketId, kind: TimerKi
 pub(super) fn connect<T: Tracer>(w: &mut Walk<'_, T>, id: SocketId, mtu: u32) {
     let (iss, ts_offset) = (w.rng.next_u32(Draw::SequenceNumber), w.rng.next_u32(Draw::SequenceNumber));
     if let Some(s) = w.ns.sockets.get_mut(id) {
-        s.tcp = Some(Box::default());
+        let mut tcb = Tcb::default();
+        tcb.agreed.ipv6 = s.remote.is_some_and(|r| r.addr.is_ipv6());
+        s.tcp = Some(Box::new(tcb));
     }
     call(w, id, |c| c.open(iss, ts_offset, mtu));
 }

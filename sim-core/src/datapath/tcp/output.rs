@@ -8,7 +8,7 @@ use super::conn::{Action, Conn, RTO_MIN};
 use super::options::Options;
 use crate::linux::Errno;
 use crate::linux::socket::tcp::{Agreed, Pending, Receiver, Sent, TcpState, after, before};
-use crate::packet::{Address, Bytes, Tcp, TcpFlags};
+use crate::packet::{Bytes, Tcp, TcpFlags};
 use std::time::Duration;
 
 /// Half of `tcp_rmem[1]`: what a receive buffer counts as data (tcp_full_space).
@@ -24,10 +24,10 @@ const INIT_CWND: u32 = 10;
 /// TCP_TIMEOUT_MIN.
 const TIMEOUT_MIN: Duration = Duration::from_millis(2);
 
-impl<A: Address> Conn<'_, A> {
+impl Conn<'_> {
     /// Sets what this side tells in its SYN, for a path of `mtu` bytes (tcp_connect_init, tcp_openreq_init_rwin).
     pub(super) fn init(&mut self, iss: u32, ts_offset: u32, mtu: u32, passive: bool) {
-        let ip: u32 = if A::BITS == 128 { 40 } else { 20 };
+        let ip = self.t.agreed.ip_header();
         let advmss = mtu.min(65_535).saturating_sub(ip + 20).max(256) as u16;
         let quantum = u32::from(advmss) - if passive && self.t.agreed.timestamps { 12 } else { 0 };
         let window = (FULL_SPACE / quantum * quantum).min(65_535);

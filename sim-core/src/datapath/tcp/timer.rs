@@ -8,7 +8,7 @@
 use super::conn::{Action, Conn, RTO_MAX, RTO_MIN, TIMEOUT_INIT};
 use crate::linux::socket::tcp::{Pending, TcpState};
 use crate::linux::{Errno, SocketId, Time};
-use crate::packet::{Address, Bytes, Tcp, TcpFlags};
+use crate::packet::{Bytes, Tcp, TcpFlags};
 use crate::trace::evidence::TimerKind;
 use std::time::Duration;
 
@@ -22,7 +22,7 @@ fn model_timeout(boundary: u32) -> Duration {
     doubled + RTO_MAX * boundary.saturating_sub(LINEAR)
 }
 
-impl<A: Address> Conn<'_, A> {
+impl Conn<'_> {
     /// The timer of the handshake begins.
     pub(super) fn start_handshake_timer(&mut self) {
         self.t.timers.rto = TIMEOUT_INIT;

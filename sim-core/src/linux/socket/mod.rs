@@ -1,13 +1,16 @@
 //! Sockets of a namespace.
 //!
-//! Models: include/net/sock.h struct sock, net/ipv4/inet_hashtables.c (lookup), net/ipv4/udp.c, net/ipv4/raw.c.
+//! Models: include/net/sock.h struct sock, net/ipv4/inet_hashtables.c and net/ipv6/inet6_hashtables.c (lookup in one table for both
+//! families), net/ipv4/udp.c, net/ipv4/raw.c, net/ipv4/inet_connection_sock.c inet_rcv_saddr_equal.
+//! Simplifies: the family of a socket follows from the first address that its program names; an IPv4 address is never told in its
+//! mapped form (::ffff:0:0/96).
 
 pub mod tcp;
 
 use super::errno::Errno;
 use super::hot::HotMap;
 use super::id::{FlowId, IfIndex, PacketId, SocketId};
-use crate::packet::{Address, Bytes, Endpoint};
+use crate::packet::{Bytes, Endpoint, Family, IpAddr, Ipv4Addr};
 use std::collections::VecDeque;
 use tcp::Tcb;
 
@@ -40,7 +43,7 @@ pub enum PmtuDisc {
 ///
 /// Models: include/uapi/linux/errqueue.h struct sock_extended_err.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SockError<A> {
+pub struct SockError {
     /// `ee_errno`.
     pub errno: Errno,
     /// `ee_origin` is ICMP: type and code; none for a local error.
@@ -48,16 +51,16 @@ pub struct SockError<A> {
     /// `ee_info`: the MTU with EMSGSIZE.
     pub info: u32,
     /// Who said so (SO_EE_OFFENDER).
-    pub offender: Option<A>,
+    pub offender: Option<IpAddr>,
 }
 
 /// A datagram or an ICMP message waiting to be read.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Datagram<A> {
+pub struct Datagram {
     /// Who sent it.
-    pub from: Endpoint<A>,
+    pub from: Endpoint<IpAddr>,
     /// To which address of this host.
-    pub to: Endpoint<A>,
+    pub to: Endpoint<IpAddr>,
     /// TTL on arrival.
     pub ttl: u8,
     /// The data; for ICMP the whole ICMP message as bytes.
@@ -70,15 +73,19 @@ pub struct Datagram<A> {
 
 /// A socket.
 #[derive(Clone, Debug)]
-pub struct Socket<A> {
+pub struct Socket {
     /// Its number.
     pub id: SocketId,
     /// What it speaks.
     pub kind: SocketKind,
+    /// AF_INET or AF_INET6.
+    pub family: Family,
+    /// IPV6_V6ONLY: bound to `::`, it does not hear IPv4.
+    pub v6only: bool,
     /// Local end; address unspecified for any, port 0 while unbound.
-    pub local: Endpoint<A>,
+    pub local: Endpoint<IpAddr>,
     /// Other end, once connected.
-    pub remote: Option<Endpoint<A>>,
+    pub remote: Option<Endpoint<IpAddr>>,
     /// SO_BINDTODEVICE.
     pub device: IfIndex,
     /// IP_TTL; none for the namespace's default.
@@ -98,29 +105,29 @@ pub struct Socket<A> {
     /// SO_ERROR: the pending error.
     pub error: Option<Errno>,
     /// MSG_ERRQUEUE.
-    pub error_queue: VecDeque<SockError<A>>,
+    pub error_queue: VecDeque<SockError>,
     /// Datagrams to be read.
-    pub queue: VecDeque<Datagram<A>>,
+    pub queue: VecDeque<Datagram>,
     /// The connection, or the listener, of a TCP socket.
-    pub tcp: Option<Box<Tcb<A>>>,
+    pub tcp: Option<Box<Tcb>>,
 }
 
 /// What listens where, and what is connected to whom.
 #[derive(Clone, Debug)]
-pub struct Sockets<A> {
-    all: HotMap<SocketId, Socket<A>>,
+pub struct Sockets {
+    all: HotMap<SocketId, Socket>,
     last: u32,
     /// Bound ports: every socket that has a local port, in order of binding.
     bound: HotMap<(SocketKind, u16), Vec<SocketId>>,
     /// Connected sockets (`ehash`).
-    connected: HotMap<(SocketKind, Endpoint<A>, Endpoint<A>), SocketId>,
+    connected: HotMap<(SocketKind, Endpoint<IpAddr>, Endpoint<IpAddr>), SocketId>,
     /// ICMP sockets.
     icmp: Vec<SocketId>,
     /// UDP ports whose sockets tunnel devices own (encap_rcv), once for each device that is up.
     encap: Vec<u16>,
 }
 
-impl<A: Address> Default for Sockets<A> {
+impl Default for Sockets {
     fn default() -> Self {
         Sockets {
             all: HotMap::default(),
@@ -133,17 +140,19 @@ impl<A: Address> Default for Sockets<A> {
     }
 }
 
-impl<A: Address> Sockets<A> {
+impl Sockets {
     /// A new socket, unbound.
     pub fn open(&mut self, kind: SocketKind, app: u32, flow: FlowId) -> SocketId {
         self.last += 1;
         let id = SocketId(self.last);
-        let any = Endpoint::new(A::UNSPECIFIED, 0);
+        let any = Endpoint::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0);
         self.all.insert(
             id,
             Socket {
                 id,
                 kind,
+                family: Family::Inet,
+                v6only: false,
                 local: any,
                 remote: None,
                 device: IfIndex::NONE,
@@ -168,18 +177,18 @@ impl<A: Address> Sockets<A> {
 
     /// The socket `id`.
     #[inline]
-    pub fn get(&self, id: SocketId) -> Option<&Socket<A>> {
+    pub fn get(&self, id: SocketId) -> Option<&Socket> {
         self.all.get(&id)
     }
 
     /// The socket `id`, to be changed. Local and remote ends change through [`Sockets::bind`] and [`Sockets::connect`] alone.
     #[inline]
-    pub fn get_mut(&mut self, id: SocketId) -> Option<&mut Socket<A>> {
+    pub fn get_mut(&mut self, id: SocketId) -> Option<&mut Socket> {
         self.all.get_mut(&id)
     }
 
     /// All sockets, by number.
-    pub fn sorted(&self) -> Vec<&Socket<A>> {
+    pub fn sorted(&self) -> Vec<&Socket> {
         self.all.sorted().into_iter().map(|(_, s)| s).collect()
     }
 
@@ -187,13 +196,13 @@ impl<A: Address> Sockets<A> {
     ///
     /// Models: inet_csk_get_port, udp_lib_get_port: two sockets conflict on one port when their addresses are equal
     /// or one of them is the wildcard; a TCP connection that is not listening does not stand in the way (SO_REUSEADDR).
-    pub fn conflict(&self, kind: SocketKind, local: Endpoint<A>, device: IfIndex) -> bool {
+    pub fn conflict(&self, kind: SocketKind, local: Endpoint<IpAddr>, v6only: bool, device: IfIndex) -> bool {
         if kind == SocketKind::Udp && self.is_encap(local.port) {
             return true;
         }
         let Some(ids) = self.bound.get(&(kind, local.port)) else { return false };
         ids.iter().filter_map(|id| self.all.get(id)).any(|s| {
-            let same_addr = s.local.addr == local.addr || s.local.addr.is_unspecified() || local.addr.is_unspecified();
+            let same_addr = hears(s.local.addr, s.v6only, local.addr) || hears(local.addr, v6only, s.local.addr);
             let same_dev = !s.device.is_some() || !device.is_some() || s.device == device;
             let in_the_way = kind != SocketKind::Tcp || s.tcp.as_ref().is_none_or(|t| t.is_listening());
             same_addr && same_dev && in_the_way
@@ -229,15 +238,16 @@ impl<A: Address> Sockets<A> {
     }
 
     /// Whether a connection of these two ends exists.
-    pub fn is_connected(&self, kind: SocketKind, local: Endpoint<A>, remote: Endpoint<A>) -> bool {
+    pub fn is_connected(&self, kind: SocketKind, local: Endpoint<IpAddr>, remote: Endpoint<IpAddr>) -> bool {
         self.connected.contains(&(kind, local, remote))
     }
 
     /// Gives the socket its local end. The caller has looked for conflicts.
-    pub fn bind(&mut self, id: SocketId, local: Endpoint<A>) {
+    pub fn bind(&mut self, id: SocketId, local: Endpoint<IpAddr>) {
         let Some(s) = self.all.get_mut(&id) else { return };
         let (kind, old) = (s.kind, s.local);
         s.local = local;
+        s.family = family_of(local.addr);
         if old.port != 0 && old.port != local.port {
             self.unlink(kind, old.port, id);
         }
@@ -252,10 +262,11 @@ impl<A: Address> Sockets<A> {
     }
 
     /// Gives the socket its other end. It must be bound.
-    pub fn connect(&mut self, id: SocketId, remote: Endpoint<A>) {
+    pub fn connect(&mut self, id: SocketId, remote: Endpoint<IpAddr>) {
         let Some(s) = self.all.get_mut(&id) else { return };
         let (kind, local, old) = (s.kind, s.local, s.remote);
         s.remote = Some(remote);
+        s.family = family_of(remote.addr);
         if let Some(old) = old {
             self.connected.remove(&(kind, local, old));
         }
@@ -265,7 +276,7 @@ impl<A: Address> Sockets<A> {
     }
 
     /// Gives a connection that came in both of its ends. It shares the listener's port and does not stand in its way.
-    pub fn establish(&mut self, id: SocketId, local: Endpoint<A>, remote: Endpoint<A>) {
+    pub fn establish(&mut self, id: SocketId, local: Endpoint<IpAddr>, remote: Endpoint<IpAddr>) {
         if let Some(s) = self.all.get_mut(&id) {
             s.local = local;
             self.connect(id, remote);
@@ -292,7 +303,7 @@ impl<A: Address> Sockets<A> {
     }
 
     /// Takes the socket away.
-    pub fn close(&mut self, id: SocketId) -> Option<Socket<A>> {
+    pub fn close(&mut self, id: SocketId) -> Option<Socket> {
         self.unhash(id);
         self.icmp.retain(|x| *x != id);
         self.all.remove(&id)
@@ -301,7 +312,14 @@ impl<A: Address> Sockets<A> {
     /// The socket that a packet from `remote` to `local` is for: a connected one, else the best bound one
     /// (its own address before the wildcard).
     #[inline]
-    pub fn lookup(&self, kind: SocketKind, local: Endpoint<A>, remote: Endpoint<A>, dev: IfIndex) -> Option<SocketId> {
+    pub fn lookup(
+        &self,
+        kind: SocketKind,
+        local: impl Into<Endpoint<IpAddr>>,
+        remote: impl Into<Endpoint<IpAddr>>,
+        dev: IfIndex,
+    ) -> Option<SocketId> {
+        let (local, remote) = (local.into(), remote.into());
         if let Some(id) = self.connected.get(&(kind, local, remote)) {
             return Some(*id);
         }
@@ -314,11 +332,10 @@ impl<A: Address> Sockets<A> {
             if s.remote.is_some_and(|r| r != remote) || (kind == SocketKind::Tcp && !s.tcp.as_ref().is_some_and(|t| t.is_listening())) {
                 continue;
             }
-            let score = match (s.local.addr == local.addr, s.local.addr.is_unspecified()) {
-                (true, _) => 2,
-                (false, true) => 1,
-                _ => continue,
-            } + u8::from(s.device.is_some()) * 2;
+            if !hears(s.local.addr, s.v6only, local.addr) {
+                continue;
+            }
+            let score = 1 + u8::from(s.local.addr == local.addr) + u8::from(s.device.is_some()) * 2;
             if best.is_none_or(|(b, _)| score > b) {
                 best = Some((score, s.id));
             }
@@ -330,4 +347,27 @@ impl<A: Address> Sockets<A> {
     pub fn icmp(&self) -> &[SocketId] {
         &self.icmp
     }
+}
+
+/// The address that stands for any one of a family.
+pub fn wildcard(family: Family) -> IpAddr {
+    match family {
+        Family::Inet => Ipv4Addr::UNSPECIFIED.into(),
+        Family::Inet6 => crate::packet::Ipv6Addr::UNSPECIFIED.into(),
+    }
+}
+
+/// The family of an address.
+pub fn family_of(addr: IpAddr) -> Family {
+    if addr.is_ipv6() { Family::Inet6 } else { Family::Inet }
+}
+
+/// Whether a socket bound to `bound` hears packets to `addr`: `::` hears IPv4 too, unless it is IPV6_V6ONLY.
+#[inline]
+fn hears(bound: IpAddr, v6only: bool, addr: IpAddr) -> bool {
+    bound == addr
+        || match bound {
+            IpAddr::V4(b) => b.is_unspecified() && addr.is_ipv4(),
+            IpAddr::V6(b) => b.is_unspecified() && (addr.is_ipv6() || !v6only),
+        }
 }

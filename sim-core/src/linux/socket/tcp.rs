@@ -7,7 +7,7 @@
 
 use crate::linux::id::SocketId;
 use crate::linux::time::Time;
-use crate::packet::{Address, Bytes};
+use crate::packet::Bytes;
 use std::collections::VecDeque;
 use std::time::Duration;
 
@@ -217,6 +217,16 @@ pub struct Agreed {
     pub peer_mss: u16,
     /// MTU of the path as known here.
     pub mtu: u32,
+    /// Whether its segments go over IPv6.
+    pub ipv6: bool,
+}
+
+impl Agreed {
+    /// Bytes of the IP header of a segment.
+    #[inline]
+    pub fn ip_header(&self) -> u32 {
+        if self.ipv6 { 40 } else { 20 }
+    }
 }
 
 /// What the retransmission timer is running for.
@@ -291,7 +301,7 @@ pub struct Listener {
 
 /// Transmission control block.
 #[derive(Clone, Debug)]
-pub struct Tcb<A> {
+pub struct Tcb {
     /// State.
     pub state: TcpState,
     /// What goes out.
@@ -314,16 +324,15 @@ pub struct Tcb<A> {
     pub soft_error: Option<crate::linux::Errno>,
     /// The peer was heard of: the next segment says so to its neighbour entry (`sk_dst_pending_confirm`).
     pub dst_confirm: bool,
-    family: std::marker::PhantomData<A>,
 }
 
-impl<A: Address> Default for Tcb<A> {
+impl Default for Tcb {
     fn default() -> Self {
         Tcb::new(TcpState::Close)
     }
 }
 
-impl<A: Address> Tcb<A> {
+impl Tcb {
     /// A block in that state, with nothing sent or received.
     pub fn new(state: TcpState) -> Self {
         Tcb {
@@ -338,7 +347,6 @@ impl<A: Address> Tcb<A> {
             orphan: false,
             soft_error: None,
             dst_confirm: false,
-            family: std::marker::PhantomData,
         }
     }
 
@@ -355,8 +363,7 @@ impl<A: Address> Tcb<A> {
 
     /// Bytes of the IP and TCP headers of a data segment, options included.
     pub fn header_len(&self) -> u32 {
-        let ip: u32 = if A::BITS == 128 { 40 } else { 20 };
-        ip + 20 + if self.agreed.timestamps { 12 } else { 0 }
+        self.agreed.ip_header() + 20 + if self.agreed.timestamps { 12 } else { 0 }
     }
 }
 

@@ -3,6 +3,7 @@
 use crate::apps::outcome::{Ending, Outcome};
 use crate::engine::{FlowKind, FlowRecord};
 use crate::linux::Errno;
+use crate::packet::Endpoint;
 use crate::report::doc::{Line, Role};
 use crate::report::names::icmp_name;
 use crate::report::time;
@@ -162,9 +163,9 @@ pub fn detail(report: &Report<'_>, flow: &FlowRecord) -> String {
 }
 
 /// ` (node-a)`: whose address it is, if that is known.
-fn owner(report: &Report<'_>, addr: std::net::Ipv4Addr) -> String {
+fn owner(report: &Report<'_>, addr: std::net::IpAddr) -> String {
     for (i, ns) in report.run.end.netns.iter().enumerate() {
-        if ns.config.devices.iter().any(|d| d.addrs.iter().any(|a| a.local == addr)) {
+        if ns.config.devices.iter().any(|d| d.addrs.iter().any(|a| a.local == addr) || d.addrs6.iter().any(|a| a.local == addr)) {
             return format!(" ({})", report.label(crate::linux::NetnsId(i as u32)));
         }
     }
@@ -184,8 +185,8 @@ pub fn title(flow: &FlowRecord) -> String {
     match &flow.spec.kind {
         FlowKind::Ping { to, count, .. } if *count > 1 => format!("pings {to} {count} times"),
         FlowKind::Ping { to, .. } => format!("pings {to}"),
-        FlowKind::Tcp { to, port, .. } => format!("connects to {to}:{port} (TCP)"),
-        FlowKind::Udp { to, port, .. } => format!("sends to {to}:{port} (UDP)"),
+        FlowKind::Tcp { to, port, .. } => format!("connects to {} (TCP)", Endpoint::new(*to, *port)),
+        FlowKind::Udp { to, port, .. } => format!("sends to {} (UDP)", Endpoint::new(*to, *port)),
         FlowKind::Http { host, path, method, .. } => format!("asks {method} http://{host}{path}"),
         FlowKind::Send { on, data } => format!("sends {} more bytes on {on}", data.len()),
         FlowKind::Close { on } => format!("closes {on}"),

@@ -6,7 +6,7 @@ use super::traffic::{drive, program};
 use crate::apps::{Ending, Options, Outcome, RouteProbe};
 use crate::engine::{Engine, Storm};
 use crate::linux::{FlowId, NetnsId, Time};
-use crate::packet::Ipv4Addr;
+use crate::packet::IpAddr;
 use crate::trace::Tracer;
 
 /// Runs a `traceroute` from `at`.
@@ -17,7 +17,7 @@ pub(super) fn traceroute<T: Tracer>(
     engine: &mut Engine<T>,
     at: NetnsId,
     t: &traceroute::Traceroute,
-    target: Option<Ipv4Addr>,
+    target: Option<IpAddr>,
     flow: FlowId,
 ) -> Result<(Answer, Outcome), Storm> {
     let Some(to) = target else { return Ok((traceroute::render(t, None, &[]), Outcome::of(Ending::NameNotFound))) };
@@ -37,7 +37,7 @@ pub(super) fn tracepath<T: Tracer>(
     engine: &mut Engine<T>,
     at: NetnsId,
     t: &tracepath::Tracepath,
-    target: Option<Ipv4Addr>,
+    target: Option<IpAddr>,
     flow: FlowId,
 ) -> Result<(Answer, Outcome), Storm> {
     let Some(to) = target else { return Ok((tracepath::render(t, None, &[], 0), Outcome::of(Ending::NameNotFound))) };

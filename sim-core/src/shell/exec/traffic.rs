@@ -6,17 +6,17 @@ use super::super::{curl, nc, ping};
 use crate::apps::{self, Ending, HttpClient, Options, Outcome, Program, Request, TcpClient, UdpClient};
 use crate::engine::{Engine, Storm};
 use crate::linux::{Errno, FlowId, NetnsId, Time};
-use crate::packet::{Bytes, Endpoint, Ipv4Addr};
+use crate::packet::{Bytes, Endpoint, IpAddr, Ipv4Addr};
 use crate::trace::Tracer;
 use std::time::Duration;
 
 /// What a name stands for here: an address, `localhost`, or a name of /etc/hosts.
-pub(super) fn resolve<T: Tracer>(engine: &Engine<T>, at: NetnsId, name: &str) -> Option<Ipv4Addr> {
+pub(super) fn resolve<T: Tracer>(engine: &Engine<T>, at: NetnsId, name: &str) -> Option<IpAddr> {
     if let Ok(a) = name.parse() {
         return Some(a);
     }
     if name == "localhost" {
-        return Some(Ipv4Addr::LOCALHOST);
+        return Some(Ipv4Addr::LOCALHOST.into());
     }
     engine.world.info(at)?.etc_hosts.iter().find(|(n, _)| &**n == name).map(|(_, a)| *a)
 }
@@ -66,7 +66,7 @@ fn ping_<T: Tracer>(
     engine: &mut Engine<T>,
     at: NetnsId,
     p: &ping::Ping,
-    target: Option<Ipv4Addr>,
+    target: Option<IpAddr>,
     flow: FlowId,
     began: Time,
 ) -> Result<(Answer, Outcome), Storm> {
@@ -79,8 +79,11 @@ fn ping_<T: Tracer>(
     let id = drive(engine, at, "ping", flow, Box::new(client), limit)?;
     let outcome = engine.outcome_of(id, 0).unwrap_or_else(|| Outcome::of(Ending::NoReply));
     let mtu = engine.world.ns(at).map_or(1500, |ns| {
-        let hop = ns.config.fib.lookup(to, |_| true).and_then(|(_, r)| r.nexthops.first().copied());
-        hop.and_then(|h| ns.config.devices.get(h.dev)).map_or(1500, |d| d.mtu)
+        let dev = match to {
+            IpAddr::V4(to) => ns.config.fib.lookup(to, |_| true).and_then(|(_, r)| r.nexthops.first().map(|h| h.dev)),
+            IpAddr::V6(to) => ns.config.fib6.lookup(to, |_| true).and_then(|(_, r)| r.nexthops.first().map(|h| h.dev)),
+        };
+        dev.and_then(|d| ns.config.devices.get(d)).map_or(1500, |d| d.mtu)
     });
     let echoes = program::<T, apps::Ping>(engine, id).map(|p| p.echoes().to_vec()).unwrap_or_default();
     if echoes.is_empty() && outcome.immediate {
@@ -130,7 +133,7 @@ fn curl_<T: Tracer>(
     engine: &mut Engine<T>,
     at: NetnsId,
     c: &curl::Curl,
-    target: Option<Ipv4Addr>,
+    target: Option<IpAddr>,
     flow: FlowId,
     began: Time,
 ) -> Result<(Answer, Outcome), Storm> {
@@ -196,7 +199,7 @@ fn nc_<T: Tracer>(
     engine: &mut Engine<T>,
     at: NetnsId,
     n: &nc::Nc,
-    target: Option<Ipv4Addr>,
+    target: Option<IpAddr>,
     flow: FlowId,
 ) -> Result<(Answer, Outcome), Storm> {
     let Some(to) = target else { return Ok(unknown(nc::render(n, &nc::NcEnd::NotResolved))) };

@@ -83,7 +83,7 @@ fn an_orphan_does_not_wait_for_ever() {
 fn resets_count_only_at_the_next_sequence_number() {
     let mut p = Pair::connected();
     let (nxt, ack) = (p.hosts[0].tcb.rcv.nxt, p.hosts[0].tcb.snd.nxt);
-    let mut rst = Conn::<Ipv4Addr>::reset_for(&p.hosts_last_ack()).unwrap();
+    let mut rst = Conn::reset_for(&p.hosts_last_ack()).unwrap();
     (rst.src_port, rst.dst_port, rst.seq, rst.ack) = (80, 40_000, nxt.wrapping_add(10), ack);
     p.arrive(0, &rst);
     assert_eq!(p.flags(), "A", "a challenge");

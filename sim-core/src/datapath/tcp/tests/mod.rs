@@ -13,7 +13,7 @@ use super::options::Options;
 use crate::linux::socket::tcp::{Tcb, TcpState};
 use crate::linux::sysctl::Sysctls;
 use crate::linux::{Errno, SocketId, Time};
-use crate::packet::{Ipv4Addr, Tcp, TcpFlags};
+use crate::packet::{Tcp, TcpFlags};
 use crate::trace::evidence::TimerKind;
 use std::time::Duration;
 
@@ -31,7 +31,7 @@ pub(super) enum Fate {
 /// One end.
 #[derive(Debug)]
 pub(super) struct Host {
-    pub(super) tcb: Tcb<Ipv4Addr>,
+    pub(super) tcb: Tcb,
     pub(super) errors: Vec<Errno>,
     pub(super) states: Vec<TcpState>,
     pub(super) received: Vec<u8>,
@@ -108,7 +108,7 @@ impl Pair {
         }
     }
 
-    pub(super) fn on<R>(&mut self, host: usize, work: impl FnOnce(&mut Conn<'_, Ipv4Addr>) -> R) -> R {
+    pub(super) fn on<R>(&mut self, host: usize, work: impl FnOnce(&mut Conn<'_>) -> R) -> R {
         let ports = if host == 0 { (40_000, 80) } else { (80, 40_000) };
         let mut conn = Conn::new(&mut self.hosts[host].tcb, self.now, self.limits, ports);
         let result = work(&mut conn);
@@ -201,13 +201,13 @@ impl Pair {
             return;
         }
         if self.hosts[host].over {
-            if let Some(reset) = Conn::<Ipv4Addr>::reset_for(seg) {
+            if let Some(reset) = Conn::reset_for(seg) {
                 self.send(host, reset);
             }
             return;
         }
         if let Input::Reset(_) = self.on(host, |c| c.input(seg))
-            && let Some(reset) = Conn::<Ipv4Addr>::reset_for(seg)
+            && let Some(reset) = Conn::reset_for(seg)
         {
             self.send(host, reset);
         }

@@ -165,7 +165,7 @@ fn segment(flags: TcpFlags, seq: u32, ack: u32, payload: &[u8]) -> Tcp {
 
 #[test]
 fn a_segment_of_no_connection_is_reset() {
-    type C<'a> = Conn<'a, Ipv4Addr>;
+    type C<'a> = Conn<'a>;
     let r = C::reset_for(&segment(TcpFlags::SYN, 500, 0, b"")).unwrap();
     assert_eq!((r.flags, r.seq, r.ack, r.window), (TcpFlags::RST.with(TcpFlags::ACK), 0, 501, 0));
     assert_eq!((r.src_port, r.dst_port), (40_000, 80));
