@@ -37,7 +37,7 @@ use std::sync::Arc;
 pub fn ipt_do_table<T: Tracer>(w: &mut Walk<'_, T>, skb: &mut Skb, table: TableKind, state: &HookState) -> NfVerdict {
     let family = if matches!(skb.frame.net, Net::Ipv6(_)) { Family::Inet6 } else { Family::Inet };
     let Some(base) = w.ns.config.xtables(family).table(table).and_then(|t| t.base(state.hook)) else { return NfVerdict::Accept };
-    if base.rules.is_empty() && !T::ON {
+    if base.rules.is_empty() && !T::ON && w.ns.xt_state.policies.is_empty() {
         return policy_of(base);
     }
     let config = Arc::clone(&w.ns.config);
@@ -162,6 +162,7 @@ impl TableWalk<'_> {
             None => NfVerdict::Accept,
         };
         let verdict = if said == NfVerdict::Drop { Verdict::Drop } else { Verdict::Accept };
+        w.ns.xt_state.count_policy((self.family, table, hook), self.len);
         self.record(w, skb, hook as ChainId, RuleAt::Policy, verdict, RowId::NONE);
         said
     }

@@ -175,7 +175,7 @@ impl<T: Tracer> Engine<T> {
 
     fn xtables(&mut self, netns: NetnsId, family: Family, op: &crate::linux::op::XtOp, id: OpId) -> Result<(), OpError> {
         let Some(ns) = self.world.ns_mut(netns) else { return Ok(()) };
-        let result = ns.config_mut().apply_xtables(family, op, Source::Op(id));
+        let result = ns.apply_xtables(family, op, Source::Op(id));
         result.map_err(|e| OpError::text(Errno::EINVAL, e.to_string()).with_status(e.status()))
     }
 

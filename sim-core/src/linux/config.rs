@@ -3,6 +3,7 @@
 use super::device::Devices;
 use super::fib::Fib;
 use super::ipvs::IpvsConfig;
+use super::netfilter::apply::Touched;
 use super::netfilter::{NfFamily, NfHooks, Xtables, hooks};
 use super::sysctl::Sysctls;
 use crate::packet::{Family, Ipv4Addr, Ipv6Addr};
@@ -38,20 +39,27 @@ impl Config {
         super::RowId(self.last_row)
     }
 
-    /// Changes iptables; new rules are numbered and say that they come from `source`.
+    /// Changes iptables; new rules are numbered and say that they come from `source`. `touched` is told what becomes of counters.
     ///
     /// # Errors
     /// In the words of iptables. See [`Xtables::apply`] for what then remains.
-    pub fn apply_xtables(&mut self, family: Family, op: &super::op::XtOp, source: super::Source) -> Result<(), super::netfilter::XtFailed> {
+    pub fn apply_xtables(
+        &mut self,
+        family: Family,
+        op: &super::op::XtOp,
+        source: super::Source,
+        touched: &mut Touched,
+    ) -> Result<(), super::netfilter::XtFailed> {
         let last = &mut self.last_row;
         let xt = match family {
             Family::Inet => &mut self.xt,
             Family::Inet6 => &mut self.xt6,
         };
-        let done = Arc::make_mut(xt).apply(family, op, source, &mut || {
+        let mut new_row = || {
             *last += 1;
             super::RowId(*last)
-        });
+        };
+        let done = Arc::make_mut(xt).apply(family, op, source, &mut new_row, touched);
         // a restore file keeps the tables before the one that failed
         self.rehook();
         done

@@ -97,6 +97,22 @@ impl Netns {
         }
     }
 
+    /// Changes iptables or ip6tables, counters included; new rules say that they come from `source`.
+    ///
+    /// # Errors
+    /// In the words of iptables.
+    pub fn apply_xtables(
+        &mut self,
+        family: crate::packet::Family,
+        op: &super::op::XtOp,
+        source: super::Source,
+    ) -> Result<(), super::netfilter::XtFailed> {
+        let mut touched = super::netfilter::apply::Touched::default();
+        let done = self.config_mut().apply_xtables(family, op, source, &mut touched);
+        self.xt_state.follow(family, &touched);
+        done
+    }
+
     /// The configuration, to be changed: a new version begins.
     pub fn config_mut(&mut self) -> &mut Config {
         self.generation += 1;

@@ -135,10 +135,12 @@ fn parse_restore_line(args: &mut Args<'_>, family: Family) -> Result<Command, Sh
 /// Answers a question about rules.
 pub(super) fn answer(ns: &Netns, query: &XtQuery) -> Answer {
     match query {
-        XtQuery::Show(show) => match iptables::show(ns.config.xtables(show.family), show) {
+        XtQuery::Show(show) => match iptables::show(ns.config.xtables(show.family), &ns.xt_state, show) {
             Ok(text) => Answer::printed(text),
             Err(e) => Answer::failed(e.text, e.status),
         },
-        XtQuery::Save { family, table, counters } => Answer::printed(iptables::save(ns.config.xtables(*family), *table, *counters)),
+        XtQuery::Save { family, table, counters } => {
+            Answer::printed(iptables::save(*family, ns.config.xtables(*family), &ns.xt_state, *table, *counters))
+        }
     }
 }

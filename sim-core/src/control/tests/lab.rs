@@ -84,7 +84,7 @@ impl Kernels {
             Request::Gone { attach } => self.gone(attach),
             Request::Xtables(family, op) => {
                 let ns = self.all.get_mut(&(host.to_owned(), own_name)).unwrap();
-                let done = ns.config_mut().apply_xtables(family, &op, Source::Kernel);
+                let done = ns.apply_xtables(family, &op, Source::Kernel);
                 done.map_err(|e| Failure { errno: None, text: e.to_string().into() })?;
             }
             Request::Garp { .. } => {}
@@ -346,7 +346,7 @@ pub(super) fn shown(op: &Op) -> String {
             let lines = r.tables.iter().flat_map(|t| t.lines.iter().map(move |(_, l)| (t.table, l)));
             let text = lines.map(|(table, l)| match l {
                 RestoreLine::Command(c) => format!("iptables-restore {}: {}", table.name(), command_text(c)),
-                RestoreLine::Chain(c, _) => format!("iptables-restore {}: :{c}", table.name()),
+                RestoreLine::Chain(c, ..) => format!("iptables-restore {}: :{c}", table.name()),
             });
             text.collect::<Vec<_>>().join("\n")
         }

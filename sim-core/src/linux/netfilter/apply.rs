@@ -2,7 +2,6 @@
 //!
 //! Models: iptables 1.8.9 (nf_tables variant) iptables/nft.c and xtables-restore.c, net/netfilter/nf_tables_api.c
 //! (nf_tables_newrule, nf_tables_delchain, nft_table_validate).
-//! Simplifies: counters are not kept.
 //!
 //! A built-in chain comes into being when a command first needs it (`-A`, `-I`, `-P`, `-F CHAIN`, a `:CHAIN` line), and only
 //! then asks packets; `-L`, `-S` and iptables-save list all of a table's all the same.
@@ -11,12 +10,15 @@
 //! table at its COMMIT. Tables committed earlier in a restore file stay.
 
 use super::hook::Hook;
+use super::matches::Match;
 use super::spec::RuleSpec;
+use super::state::Counter;
 use super::targets::Target;
 use super::xtables::{Chain, ChainId, Policy, Rule, Table, TableKind, Xtables};
 use crate::linux::id::{RowId, Source};
 use crate::linux::op::{Restore, RestoreLine, RestoreTable, XtCommand, XtOp};
 use crate::packet::Family;
+use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
 
@@ -51,6 +53,21 @@ impl XtFailed {
             XtError::Kernel(_) => 4,
         }
     }
+}
+
+/// What a change of the tables did that counters and memories follow.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Touched {
+    /// Rules whose counter was set.
+    pub rules: Vec<(RowId, Counter)>,
+    /// Policies whose counter was set, or set to zero if it counts at all (none).
+    pub policies: Vec<((TableKind, Hook), Option<Counter>)>,
+    /// Rules that are gone.
+    pub gone: BTreeSet<RowId>,
+    /// Tables that were emptied.
+    pub flushed: Vec<TableKind>,
+    /// The lists of `recent` that rules name, if rules went.
+    pub recent: Option<BTreeSet<Arc<str>>>,
 }
 
 /// The version that is modelled, as iptables names itself.
@@ -110,24 +127,56 @@ impl Xtables {
     /// # Errors
     /// In the words of iptables. A single command that fails changes nothing; a restore file keeps the tables before the
     /// one that failed.
-    pub fn apply(&mut self, family: Family, op: &XtOp, source: Source, new_row: &mut impl FnMut() -> RowId) -> Result<(), XtFailed> {
+    pub fn apply(
+        &mut self,
+        family: Family,
+        op: &XtOp,
+        source: Source,
+        new_row: &mut impl FnMut() -> RowId,
+        touched: &mut Touched,
+    ) -> Result<(), XtFailed> {
+        let done = self.carry_out(family, op, source, new_row, touched);
+        if !touched.gone.is_empty() {
+            touched.recent = Some(self.recent_lists());
+        }
+        done
+    }
+
+    fn carry_out(
+        &mut self,
+        family: Family,
+        op: &XtOp,
+        source: Source,
+        new_row: &mut impl FnMut() -> RowId,
+        touched: &mut Touched,
+    ) -> Result<(), XtFailed> {
         match op {
             XtOp::Command { table, command } => {
                 let lines = [(0, RestoreLine::Command(command.clone()))];
-                self.commit(*table, &lines, 0, true, source, new_row).map_err(|(error, _)| XtFailed { family, error, line: None })
+                self.commit(*table, &lines, 0, true, source, new_row, touched).map_err(|(error, _)| XtFailed { family, error, line: None })
             }
-            XtOp::Restore(restore) => restore.numbered().try_for_each(|(table, lines)| {
-                let commit = table.commit_line(lines);
-                self.commit(table.table, &table.lines, lines, restore.noflush, source, new_row).map_err(|(error, line)| XtFailed {
-                    family,
-                    error,
-                    line: Some(line.unwrap_or(commit)),
+            XtOp::Restore(restore) => {
+                restore.numbered().try_for_each(|(table, lines)| {
+                    let commit = table.commit_line(lines);
+                    self.commit(table.table, &table.lines, lines, restore.noflush, source, new_row, touched)
+                        .map_err(|(error, line)| XtFailed { family, error, line: Some(line.unwrap_or(commit)) })
                 })
-            }),
+            }
         }
     }
 
+    /// The lists of `recent` that rules name.
+    fn recent_lists(&self) -> BTreeSet<Arc<str>> {
+        let rules = TableKind::ALL.into_iter().filter_map(|k| self.table(k)).flat_map(|t| t.chains().flat_map(|(_, c)| &c.rules));
+        let names = rules.flat_map(|r| &r.spec.matches).filter_map(|m| match m {
+            Match::Recent(m) => Some(m.name.clone()),
+            _ => None,
+        });
+        names.collect()
+    }
+
     /// One table's lines as one transaction. The error comes with the line, none for that of COMMIT.
+    #[allow(clippy::too_many_arguments, reason = "what a transaction needs, used in one place")]
     fn commit(
         &mut self,
         kind: TableKind,
@@ -136,6 +185,7 @@ impl Xtables {
         keep: bool,
         source: Source,
         new_row: &mut impl FnMut() -> RowId,
+        touched: &mut Touched,
     ) -> Result<(), (XtError, Option<u32>)> {
         let start = || if keep { self.table(kind).map(|t| (**t).clone()) } else { None };
         let mut work = Transaction::new(kind, start(), source, false);
@@ -148,6 +198,14 @@ impl Xtables {
         if !work.refused.is_empty() {
             return Err((XtError::Kernel(work.refused), None));
         }
+        if !keep {
+            touched.flushed.push(kind);
+            let old = self.table(kind).map(|t| t.chains().flat_map(|(_, c)| c.rules.iter().map(|r| r.row)).collect::<Vec<_>>());
+            touched.gone.extend(old.unwrap_or_default());
+        }
+        touched.rules.append(&mut work.touched.rules);
+        touched.policies.append(&mut work.touched.policies);
+        touched.gone.append(&mut work.touched.gone);
         let mut tables = self.all();
         tables[kind as usize] = work.table.map(|mut t| {
             t.reindex();
@@ -189,11 +247,24 @@ struct Transaction {
     refused: Vec<(u32, String)>,
     /// Rules that lead to a chain that is not there yet.
     loose: Vec<(ChainId, RowId, Arc<str>)>,
+    touched: Touched,
+    /// The counter of the rule that comes next.
+    counter: Option<Counter>,
 }
 
 impl Transaction {
     fn new(kind: TableKind, table: Option<Table>, source: Source, strict: bool) -> Self {
-        Transaction { kind, table, source, strict, single: false, refused: Vec::new(), loose: Vec::new() }
+        Transaction {
+            kind,
+            table,
+            source,
+            strict,
+            single: false,
+            refused: Vec::new(),
+            loose: Vec::new(),
+            touched: Touched::default(),
+            counter: None,
+        }
     }
 
     fn run(
@@ -206,7 +277,12 @@ impl Transaction {
         for (i, (number, line)) in (1u32..).zip(lines) {
             let number = if *number != 0 { *number } else { header + i };
             let done = match line {
-                RestoreLine::Chain(name, policy) => self.chain_line(name, *policy),
+                RestoreLine::Chain(name, policy, counter) => {
+                    if let (Some(c), Some(hook)) = (counter, self.hook(name)) {
+                        self.touched.policies.push(((self.kind, hook), Some(*c)));
+                    }
+                    self.chain_line(name, *policy)
+                }
                 RestoreLine::Command(c) => self.command(c, number, new_row),
             };
             done.map_err(|e| (e, Some(number)))?;
@@ -325,8 +401,28 @@ impl Transaction {
                 all.into_iter().for_each(|id| self.flush(id));
                 Ok(())
             }
-            XtCommand::Zero(None, _) => Ok(()),
-            XtCommand::Zero(Some(name), _) => self.id(name).map(|_| ()).ok_or(NO_CHAIN),
+            XtCommand::Counted(counter, command) => {
+                self.counter = Some(*counter);
+                let done = self.command(command, number, new_row);
+                self.counter = None;
+                done
+            }
+            XtCommand::Zero(None, _) => {
+                let all: Vec<_> = self.table.iter().flat_map(|t| t.chains().map(|(id, _)| id).collect::<Vec<_>>()).collect();
+                all.into_iter().for_each(|id| self.zero(id));
+                Ok(())
+            }
+            XtCommand::Zero(Some(name), None) => {
+                let id = self.id(name).ok_or(NO_CHAIN)?;
+                self.zero(id);
+                Ok(())
+            }
+            XtCommand::Zero(Some(name), Some(at)) => {
+                let id = self.id(name).ok_or(BAD_RULE)?;
+                let row = self.table.as_ref().and_then(|t| t.rule(id, at.saturating_sub(1) as usize)).map(|r| r.row);
+                self.touched.rules.extend(row.map(|r| (r, Counter::default())));
+                Ok(())
+            }
             XtCommand::Append(name, spec) => {
                 self.target_exists(spec)?;
                 let id = self.id_or_base(name)?;
@@ -381,6 +477,13 @@ impl Transaction {
         }
     }
 
+    /// Sets the counters of a chain to zero.
+    fn zero(&mut self, id: ChainId) {
+        let Some(chain) = self.table.as_ref().and_then(|t| t.chain(id)) else { return };
+        self.touched.rules.extend(chain.rules.iter().map(|r| (r.row, Counter::default())));
+        self.touched.policies.extend(chain.base.map(|(hook, _)| ((self.kind, hook), None)));
+    }
+
     fn len(&self, id: ChainId) -> usize {
         self.table.as_ref().and_then(|t| t.chain(id)).map_or(0, |c| c.rules.len())
     }
@@ -416,6 +519,10 @@ impl Transaction {
             return;
         }
         let row = new_row();
+        if let Some(c) = self.counter {
+            self.touched.rules.push((row, c));
+        }
+        let table = self.table_mut();
         if let Some(c) = table.chain_mut(id) {
             let at = at.min(c.rules.len());
             c.rules.insert(at, Rule { row, source, spec: spec.clone(), to });
@@ -434,6 +541,7 @@ impl Transaction {
     fn remove(&mut self, id: ChainId, at: usize) {
         let Some(table) = &mut self.table else { return };
         let Some(rule) = table.chain_mut(id).filter(|c| at < c.rules.len()).map(|c| c.rules.remove(at)) else { return };
+        self.touched.gone.insert(rule.row);
         if let Some(c) = rule.to.and_then(|to| table.chain_mut(to)) {
             c.references = c.references.saturating_sub(1);
         }
@@ -445,6 +553,7 @@ impl Transaction {
             return;
         }
         let rules = table.chain_mut(id).map(|c| std::mem::take(&mut c.rules)).unwrap_or_default();
+        self.touched.gone.extend(rules.iter().map(|r| r.row));
         for to in rules.into_iter().filter_map(|r| r.to) {
             if let Some(c) = table.chain_mut(to) {
                 c.references = c.references.saturating_sub(1);

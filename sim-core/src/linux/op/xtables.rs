@@ -4,6 +4,7 @@
 //!
 //! A restore file is one `Op`: a batch that holds or fails as a whole.
 
+use crate::linux::netfilter::state::Counter;
 use crate::linux::netfilter::{Policy, RuleSpec, TableKind};
 use std::sync::Arc;
 
@@ -34,7 +35,9 @@ pub enum XtCommand {
     Policy(Arc<str>, Policy),
     /// `-F [CHAIN]`: the rules of that chain, or of all.
     Flush(Option<Arc<str>>),
-    /// `-Z [CHAIN [NUMBER]]`: counters, which are not kept.
+    /// `-c PACKETS BYTES`, or `[PACKETS:BYTES]` before a line of a restore file: the same, and the new rule has counted so much.
+    Counted(Counter, Box<XtCommand>),
+    /// `-Z [CHAIN [NUMBER]]`: counters.
     Zero(Option<Arc<str>>, Option<u32>),
     /// `-A CHAIN RULE`.
     Append(Arc<str>, Arc<RuleSpec>),
@@ -55,7 +58,7 @@ pub enum XtCommand {
 pub struct Restore {
     /// `-n`, `--noflush`: what the tables hold already stays.
     pub noflush: bool,
-    /// `-c`, `--counters`, which are not kept.
+    /// `-c`, `--counters`: those of the file count.
     pub counters: bool,
     /// The tables in the order of the file, each `*TABLE … COMMIT`.
     pub tables: Vec<RestoreTable>,
@@ -75,8 +78,9 @@ pub struct RestoreTable {
 /// One line of a restore file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum RestoreLine {
-    /// `:CHAIN POLICY` or `:CHAIN -`: the chain is made, or emptied if it is there and named so.
-    Chain(Arc<str>, Option<Policy>),
+    /// `:CHAIN POLICY` or `:CHAIN -`: the chain is made, or emptied if it is there and named so. With `--counters`, what the
+    /// policy has counted.
+    Chain(Arc<str>, Option<Policy>, Option<Counter>),
     /// `-A …`, `-I …`, `-X …` and so on.
     Command(XtCommand),
 }
@@ -89,7 +93,7 @@ impl RestoreTable {
 
     /// Adds `:CHAIN POLICY`, or `:CHAIN -` for a user chain.
     pub fn chain(&mut self, name: impl Into<Arc<str>>, policy: Option<Policy>) {
-        self.lines.push((0, RestoreLine::Chain(name.into(), policy)));
+        self.lines.push((0, RestoreLine::Chain(name.into(), policy, None)));
     }
 
     /// Adds `-A CHAIN RULE`.

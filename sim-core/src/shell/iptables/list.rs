@@ -6,14 +6,15 @@ use super::args::{Show, ShowWhat};
 use super::{CmdError, program};
 use crate::linux::netfilter::apply::VERSION;
 use crate::linux::netfilter::spec::protocol_text;
-use crate::linux::netfilter::{AddrMatch, Chain, IfMatch, Policy, RuleSpec, Target, Xtables};
+use crate::linux::netfilter::state::Counter;
+use crate::linux::netfilter::{AddrMatch, Chain, IfMatch, Policy, Rule, RuleSpec, Target, XtState, Xtables};
 use std::fmt::Write as _;
 
 /// What the listing writes.
 ///
 /// # Errors
 /// As iptables writes them, when there is no such chain.
-pub fn show(xt: &Xtables, show: &Show) -> Result<String, CmdError> {
+pub fn show(xt: &Xtables, state: &XtState, show: &Show) -> Result<String, CmdError> {
     let table = xt.table(show.table);
     let mut chains: Vec<(String, Option<&Chain>)> =
         show.table.hooks().iter().map(|h| (h.chain().to_owned(), table.and_then(|t| t.base(*h)))).collect();
@@ -32,8 +33,8 @@ pub fn show(xt: &Xtables, show: &Show) -> Result<String, CmdError> {
         }
     }
     Ok(match show.what {
-        ShowWhat::Rules => rules(&chains, show),
-        ShowWhat::List => list(&chains, show),
+        ShowWhat::Rules => rules(&chains, state, show),
+        ShowWhat::List => list(&chains, state, show),
     })
 }
 
@@ -45,17 +46,18 @@ fn policy_of(chain: Option<&Chain>) -> Policy {
     chain.and_then(|c| c.base).map_or(Policy::Accept, |(_, p)| p)
 }
 
-fn chosen<'c>(chain: Option<&'c Chain>, show: &Show) -> impl Iterator<Item = (usize, &'c RuleSpec)> {
+fn chosen<'c>(chain: Option<&'c Chain>, show: &Show) -> impl Iterator<Item = (usize, &'c Rule)> {
     let only = show.rule.map(|n| n as usize);
     let rules = chain.map(|c| c.rules.as_slice()).unwrap_or_default();
-    rules.iter().enumerate().map(|(i, r)| (i + 1, &*r.spec)).filter(move |(n, _)| only.is_none_or(|o| o == *n))
+    rules.iter().enumerate().map(|(i, r)| (i + 1, r)).filter(move |(n, _)| only.is_none_or(|o| o == *n))
 }
 
-fn rules(chains: &[(String, Option<&Chain>)], show: &Show) -> String {
+fn rules(chains: &[(String, Option<&Chain>)], state: &XtState, show: &Show) -> String {
     let mut out = String::new();
     if show.rule.is_none() {
         for (name, chain) in chains {
-            let counters = if show.verbose { " -c 0 0" } else { "" };
+            let c = policy_counter(*chain, state, show);
+            let counters = if show.verbose { format!(" -c {} {}", c.packets, c.bytes) } else { String::new() };
             let _ = if is_builtin(name, show) {
                 writeln!(out, "-P {name} {}{counters}", policy_of(*chain).name())
             } else {
@@ -64,11 +66,13 @@ fn rules(chains: &[(String, Option<&Chain>)], show: &Show) -> String {
         }
     }
     for (name, chain) in chains {
-        for (_, spec) in chosen(*chain, show) {
+        for (_, rule) in chosen(*chain, show) {
+            let spec = &rule.spec;
             let _ = write!(out, "-A {name}");
             spec.save_matches(&mut out);
             if show.verbose {
-                out.push_str(" -c 0 0");
+                let c = state.counter(rule.row);
+                let _ = write!(out, " -c {} {}", c.packets, c.bytes);
             }
             spec.target.save_with_jump(&mut out);
             out.push('\n');
@@ -77,25 +81,27 @@ fn rules(chains: &[(String, Option<&Chain>)], show: &Show) -> String {
     out
 }
 
-fn list(chains: &[(String, Option<&Chain>)], show: &Show) -> String {
+fn list(chains: &[(String, Option<&Chain>)], state: &XtState, show: &Show) -> String {
     let mut out = String::new();
     for (i, (name, chain)) in chains.iter().enumerate() {
         if show.rule.is_none() {
             if i > 0 {
                 out.push('\n');
             }
-            header(name, *chain, show, &mut out);
+            header(name, *chain, state, show, &mut out);
         }
-        for (n, spec) in chosen(*chain, show) {
-            row(n, spec, show, &mut out);
+        for (n, rule) in chosen(*chain, show) {
+            row(n, &rule.spec, state.counter(rule.row), show, &mut out);
         }
     }
     out
 }
 
-fn header(name: &str, chain: Option<&Chain>, show: &Show, out: &mut String) {
+fn header(name: &str, chain: Option<&Chain>, state: &XtState, show: &Show, out: &mut String) {
     if is_builtin(name, show) {
-        let counters = if show.verbose { " 0 packets, 0 bytes" } else { "" };
+        let c = policy_counter(chain, state, show);
+        let number = |n: u64| if show.exact { n.to_string() } else { short(n) };
+        let counters = if show.verbose { format!(" {} packets, {} bytes", number(c.packets), number(c.bytes)) } else { String::new() };
         let _ = writeln!(out, "Chain {name} (policy {}{counters})", policy_of(chain).name());
     } else {
         let _ = writeln!(out, "Chain {name} ({} references)", chain.map_or(0, |c| c.references));
@@ -113,12 +119,14 @@ fn header(name: &str, chain: Option<&Chain>, show: &Show, out: &mut String) {
     out.push_str("source               destination         \n");
 }
 
-fn row(n: usize, spec: &RuleSpec, show: &Show, out: &mut String) {
+fn row(n: usize, spec: &RuleSpec, counter: Counter, show: &Show, out: &mut String) {
     if show.line_numbers {
         let _ = write!(out, "{n:<4} ");
     }
     if show.verbose {
-        out.push_str(if show.exact { "       0          0 " } else { "    0     0 " });
+        for n in [counter.packets, counter.bytes] {
+            let _ = if show.exact { write!(out, "{n:>8} ") } else { write!(out, "{:>5} ", short(n)) };
+        }
     }
     let (not, protocol) = match spec.protocol {
         None => (' ', if show.numeric { "0" } else { "all" }.to_owned()),
@@ -148,6 +156,27 @@ fn row(n: usize, spec: &RuleSpec, show: &Show, out: &mut String) {
     }
     spec.target.list(show.numeric, out);
     out.push('\n');
+}
+
+/// What the policy of a built-in chain has counted.
+fn policy_counter(chain: Option<&Chain>, state: &XtState, show: &Show) -> Counter {
+    let base = chain.and_then(|c| c.base);
+    base.map(|(hook, _)| state.policy((show.family, show.table, hook))).unwrap_or_default()
+}
+
+/// A number, from 100,000 on in thousands, millions, … (xtables_print_num).
+fn short(n: u64) -> String {
+    if n <= 99_999 {
+        return n.to_string();
+    }
+    let mut n = n;
+    for unit in ["K", "M", "G"] {
+        n = (n + 500) / 1000;
+        if n <= 9999 {
+            return format!("{n}{unit}");
+        }
+    }
+    format!("{}T", (n + 500) / 1000)
 }
 
 fn address(a: &AddrMatch, numeric: bool) -> String {

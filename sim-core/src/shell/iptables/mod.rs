@@ -1,7 +1,7 @@
 //! `iptables`, `iptables-save` and `iptables-restore`, and the same of `ip6tables`: text to `XtOp` and back, and listings.
 //!
 //! Models: iptables 1.8.9 (nf_tables variant), its wording included.
-//! Simplifies: counters are not kept and print as 0; names of hosts and networks are not looked up.
+//! Simplifies: names of hosts and networks are not looked up.
 //!
 //! ```text
 //!  iptables -A FORWARD …          parse_command ──► XtOp ──► print      iptables -A FORWARD …
@@ -18,6 +18,8 @@ mod restore;
 mod tests;
 #[cfg(test)]
 mod tests6;
+#[cfg(test)]
+mod tests_counters;
 
 pub use crate::linux::netfilter::apply::{program, restore_program};
 pub use args::{Parsed, Show, ShowWhat, parse_command};

@@ -5,7 +5,7 @@
 use super::restore::split_words;
 use super::{program, restore_program};
 use crate::linux::netfilter::option::plain_word;
-use crate::linux::netfilter::{Policy, RuleSpec, Table, TableKind, Xtables};
+use crate::linux::netfilter::{Policy, RuleSpec, Table, TableKind, XtState, Xtables};
 use crate::linux::op::{Restore, RestoreLine, XtCommand, XtOp};
 use crate::packet::Family;
 use std::fmt::Write as _;
@@ -69,8 +69,12 @@ pub fn restore_text(r: &Restore) -> String {
         let _ = writeln!(out, "*{}", t.table.name());
         for (_, line) in &t.lines {
             match line {
-                RestoreLine::Chain(name, policy) => {
-                    let _ = writeln!(out, ":{name} {} [0:0]", policy.map_or("-", Policy::name));
+                RestoreLine::Chain(name, policy, counter) => {
+                    let c = counter.unwrap_or_default();
+                    let _ = writeln!(out, ":{name} {} [{}:{}]", policy.map_or("-", Policy::name), c.packets, c.bytes);
+                }
+                RestoreLine::Command(XtCommand::Counted(n, c)) if r.counters => {
+                    let _ = writeln!(out, "[{}:{}] {}", n.packets, n.bytes, command_text(c));
                 }
                 RestoreLine::Command(c) => {
                     let _ = writeln!(out, "{}", command_text(c));
@@ -92,6 +96,9 @@ fn command_text(c: &XtCommand) -> String {
     };
     let w = |n: &str| plain_word(n).into_owned();
     match c {
+        XtCommand::Counted(n, c) => {
+            let _ = write!(out, "{} -c {} {}", command_text(c), n.packets, n.bytes);
+        }
         XtCommand::NewChain(n) => {
             let _ = write!(out, "-N {}", w(n));
         }
@@ -137,28 +144,33 @@ fn command_text(c: &XtCommand) -> String {
 }
 
 /// What `iptables-save` writes, without its comments (they carry the date): one table, or all.
-pub fn save(xt: &Xtables, only: Option<TableKind>, counters: bool) -> String {
+pub fn save(family: Family, xt: &Xtables, state: &XtState, only: Option<TableKind>, counters: bool) -> String {
     let mut out = String::new();
     for kind in ORDER.into_iter().filter(|k| only.is_none_or(|o| o == *k)) {
         if let Some(table) = xt.table(kind) {
-            save_table(table, counters, &mut out);
+            save_table(family, table, state, counters, &mut out);
         }
     }
     out
 }
 
-fn save_table(table: &Table, counters: bool, out: &mut String) {
+fn save_table(family: Family, table: &Table, state: &XtState, counters: bool, out: &mut String) {
     let _ = writeln!(out, "*{}", table.kind.name());
     for hook in table.kind.hooks() {
         let policy = table.base(*hook).and_then(|c| c.base).map_or(Policy::Accept, |(_, p)| p);
-        let _ = writeln!(out, ":{} {} [0:0]", hook.chain(), policy.name());
+        let c = state.policy((family, table.kind, *hook));
+        let _ = writeln!(out, ":{} {} [{}:{}]", hook.chain(), policy.name(), c.packets, c.bytes);
     }
     for (_, chain) in table.chains().filter(|(_, c)| c.base.is_none()) {
         let _ = writeln!(out, ":{} - [0:0]", chain.name);
     }
     for (_, chain) in table.chains() {
         for rule in &chain.rules {
-            let _ = write!(out, "{}-A {}", if counters { "[0:0] " } else { "" }, chain.name);
+            if counters {
+                let c = state.counter(rule.row);
+                let _ = write!(out, "[{}:{}] ", c.packets, c.bytes);
+            }
+            let _ = write!(out, "-A {}", chain.name);
             rule.spec.save(out);
             out.push('\n');
         }

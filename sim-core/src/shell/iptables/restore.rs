@@ -8,8 +8,9 @@ use super::args::{Failed, Mode, Parsed, parse};
 use super::{CmdError, restore_program, try_help};
 use crate::linux::netfilter::apply::VERSION;
 use crate::linux::netfilter::option::OptError;
+use crate::linux::netfilter::state::Counter;
 use crate::linux::netfilter::{Policy, TableKind};
-use crate::linux::op::{Restore, RestoreLine, RestoreTable, XtOp};
+use crate::linux::op::{Restore, RestoreLine, RestoreTable, XtCommand, XtOp};
 use crate::packet::Family;
 use std::sync::Arc;
 
@@ -160,8 +161,8 @@ pub fn parse_restore(family: Family, args: &RestoreArgs, text: &str) -> Result<X
             continue;
         }
         let parsed = match line.strip_prefix(':') {
-            Some(rest) => chain_line(family, rest, current.table, number)?,
-            None => rule_line(family, line, current.table, number)?,
+            Some(rest) => chain_line(family, rest, current.table, number, args.counters)?,
+            None => rule_line(family, line, current.table, number, args.counters)?,
         };
         current.lines.push((number, parsed));
     }
@@ -172,7 +173,7 @@ pub fn parse_restore(family: Family, args: &RestoreArgs, text: &str) -> Result<X
 }
 
 /// What stands behind the colon: `CHAIN POLICY [packets:bytes]`.
-fn chain_line(family: Family, rest: &str, table: TableKind, number: u32) -> Result<RestoreLine, CmdError> {
+fn chain_line(family: Family, rest: &str, table: TableKind, number: u32, counters: bool) -> Result<RestoreLine, CmdError> {
     let program = restore_program(family);
     let mut words = rest.split([' ', '\t']).filter(|w| !w.is_empty());
     let Some(name) = words.next() else {
@@ -192,23 +193,47 @@ fn chain_line(family: Family, rest: &str, table: TableKind, number: u32) -> Resu
         "DROP" => Some(Policy::Drop),
         _ => return Err(CmdError { text: format!("{program}: line {number} failed: Bad policy name."), status: 1 }),
     };
-    Ok(RestoreLine::Chain(name.into(), policy))
+    let counter = match words.next() {
+        Some(c) if counters && builtin => {
+            let parsed = c.strip_prefix('[').and_then(|c| c.strip_suffix(']')).and_then(counter_of);
+            let failed = || parameter(family, format!("invalid policy counters for chain '{name}'"), number);
+            Some(parsed.ok_or_else(failed)?)
+        }
+        _ => None,
+    };
+    Ok(RestoreLine::Chain(name.into(), policy, counter))
+}
+
+/// `PACKETS:BYTES`.
+fn counter_of(s: &str) -> Option<Counter> {
+    let (p, b) = s.split_once(':')?;
+    Some(Counter { packets: p.parse().ok()?, bytes: b.parse().ok()? })
 }
 
 /// A command, perhaps behind `[packets:bytes]`.
-fn rule_line(family: Family, line: &str, table: TableKind, number: u32) -> Result<RestoreLine, CmdError> {
+fn rule_line(family: Family, line: &str, table: TableKind, number: u32, counters: bool) -> Result<RestoreLine, CmdError> {
     let program = restore_program(family);
     let mut line = line;
+    let mut counter = None;
     if let Some(rest) = line.strip_prefix('[') {
         match rest.split_once(']') {
-            Some((counters, behind)) if counters.split_once(':').is_some() => line = behind,
+            Some((given, behind)) if given.split_once(':').is_some() => {
+                line = behind;
+                counter = Some(counter_of(given).unwrap_or_default()).filter(|_| counters);
+            }
             _ => return Err(parameter(family, "Bad line: need ]\n".to_owned(), number)),
         }
     }
     let words = split_words(line);
     let argv: Vec<&str> = words.iter().map(String::as_str).collect();
     match parse(family, &argv, Mode::Restore(table)) {
-        Ok(Parsed::Change(XtOp::Command { command, .. })) => Ok(RestoreLine::Command(command)),
+        Ok(Parsed::Change(XtOp::Command { command: XtCommand::Counted(..), .. })) if counter.is_some() => {
+            Err(parameter(family, "multiple -c flags not allowed".to_owned(), number))
+        }
+        Ok(Parsed::Change(XtOp::Command { command, .. })) => Ok(RestoreLine::Command(match (counter, &command) {
+            (Some(c), XtCommand::Append(..) | XtCommand::Insert(..) | XtCommand::Replace(..)) => XtCommand::Counted(c, Box::new(command)),
+            _ => command,
+        })),
         Ok(_) => Err(parameter(family, "only one rule or chain can be changed by a line here".to_owned(), number)),
         Err(Failed::Said(e)) => Err(at_line(family, &e, number)),
         Err(Failed::Bare(text)) => {

@@ -5,8 +5,9 @@ use super::*;
 use crate::datapath::ipt_do_table::ipt_do_table;
 use crate::datapath::{Effects, HookState, Ids, NfVerdict, Walk};
 use crate::linux::config::Config;
+use crate::linux::netfilter::apply::Touched;
 use crate::linux::netfilter::testing::{echo, tcp, udp};
-use crate::linux::netfilter::{Hook, Policy, TableKind};
+use crate::linux::netfilter::{Hook, Policy, TableKind, XtState};
 use crate::linux::op::XtOp;
 use crate::linux::rng::Rng;
 use crate::linux::{FlowId, IfIndex, Netns, NetnsId, PacketId, Source, Time};
@@ -30,10 +31,10 @@ fn run(config: &mut Config, lines: &str) -> Result<String, CmdError> {
     for line in lines.lines().map(str::trim).filter(|l| !l.is_empty()) {
         out = match parse(line)? {
             Parsed::Change(op) => {
-                config.apply_xtables(Family::Inet, &op, Source::Kernel)?;
+                config.apply_xtables(Family::Inet, &op, Source::Kernel, &mut Touched::default())?;
                 String::new()
             }
-            Parsed::Show(s) => show(&config.xt, &s)?,
+            Parsed::Show(s) => show(&config.xt, &XtState::default(), &s)?,
             Parsed::Version | Parsed::Help => String::new(),
         };
     }
@@ -42,7 +43,7 @@ fn run(config: &mut Config, lines: &str) -> Result<String, CmdError> {
 
 fn restore(config: &mut Config, text: &str, noflush: bool) -> Result<(), CmdError> {
     let op = parse_restore(Family::Inet, &RestoreArgs { noflush, ..RestoreArgs::default() }, text)?;
-    Ok(config.apply_xtables(Family::Inet, &op, Source::Kernel)?)
+    Ok(config.apply_xtables(Family::Inet, &op, Source::Kernel, &mut Touched::default())?)
 }
 
 /// What a command writes and its exit status, after `before` has been done.
@@ -157,7 +158,10 @@ fn built_in_chains_come_when_they_are_needed() {
     run(&mut c, "-A FORWARD -j ACCEPT").unwrap();
     let filter = c.xt.table(TableKind::Filter).unwrap();
     assert!(filter.base(Hook::Forward).is_some() && filter.base(Hook::Input).is_none());
-    assert!(save(&c.xt, None, false).starts_with("*filter\n:INPUT ACCEPT [0:0]\n:FORWARD ACCEPT [0:0]\n:OUTPUT ACCEPT [0:0]\n-A FORWARD"));
+    assert!(
+        save(Family::Inet, &c.xt, &XtState::default(), None, false)
+            .starts_with("*filter\n:INPUT ACCEPT [0:0]\n:FORWARD ACCEPT [0:0]\n:OUTPUT ACCEPT [0:0]\n-A FORWARD")
+    );
     restore(&mut c, "*filter\n:INPUT DROP [0:0]\nCOMMIT\n", true).unwrap();
     let filter = c.xt.table(TableKind::Filter).unwrap();
     assert_eq!(filter.base(Hook::Input).unwrap().base, Some((Hook::Input, Policy::Drop)));
@@ -223,18 +227,18 @@ fn rules_of_kube_proxy_come_back_byte_for_byte() {
     let XtOp::Restore(r) = &op else { panic!() };
     assert_eq!(restore_text(r), text);
     let mut c = Config::default();
-    c.apply_xtables(Family::Inet, &op, Source::Kernel).unwrap();
+    c.apply_xtables(Family::Inet, &op, Source::Kernel, &mut Touched::default()).unwrap();
     let table = |name: &str, text: &str| {
         let from = text.find(&format!("*{name}\n")).unwrap();
         text[from..from + text[from..].find("COMMIT").unwrap()].to_owned()
     };
-    let saved = save(&c.xt, None, false);
+    let saved = save(Family::Inet, &c.xt, &XtState::default(), None, false);
     for name in ["nat", "filter", "mangle"] {
         assert_eq!(table(name, &saved), table(name, text));
     }
-    let again = save(&c.xt, None, false);
+    let again = save(Family::Inet, &c.xt, &XtState::default(), None, false);
     restore(&mut c, &again, false).unwrap();
-    assert_eq!(save(&c.xt, None, false), saved);
+    assert_eq!(save(Family::Inet, &c.xt, &XtState::default(), None, false), saved);
 }
 
 #[test]
@@ -485,7 +489,7 @@ proptest! {
     fn printing_is_a_fixed_point(line in mutated()) {
         let argv: Vec<&str> = line.iter().map(String::as_str).collect();
         if let Ok(Parsed::Change(op)) = parse_command(Family::Inet, &argv) {
-            let _ = Config::default().apply_xtables(Family::Inet, &op, Source::Kernel);
+            let _ = Config::default().apply_xtables(Family::Inet, &op, Source::Kernel, &mut Touched::default());
             match &op {
                 XtOp::Command { .. } => {
                     let words = print_words(Family::Inet, &op);
@@ -506,7 +510,7 @@ proptest! {
     #[test]
     fn garbage_does_no_harm(text in "(\\*filter\n)?([:*#A-Z !\\-\"\\\\\\[\\]a-z0-9/\n]{0,80})(\nCOMMIT\n)?") {
         if let Ok(op) = parse_restore(Family::Inet, &RestoreArgs::default(), &text) {
-            let _ = Config::default().apply_xtables(Family::Inet, &op, Source::Kernel);
+            let _ = Config::default().apply_xtables(Family::Inet, &op, Source::Kernel, &mut Touched::default());
         }
     }
 }

@@ -4,6 +4,8 @@
 use super::*;
 use crate::linux::Source;
 use crate::linux::config::Config;
+use crate::linux::netfilter::XtState;
+use crate::linux::netfilter::apply::Touched;
 use crate::packet::Family;
 
 fn parse(line: &str) -> Result<Parsed, CmdError> {
@@ -57,7 +59,7 @@ fn listings_and_hooks() {
     let mut c = Config::default();
     for line in ["-A INPUT -s 2001:db8::5 -j REJECT", "-A INPUT -p icmpv6 --icmpv6-type ping -m conntrack --ctstate NEW -j ACCEPT"] {
         let Ok(Parsed::Change(op)) = parse(line) else { panic!("{line}") };
-        c.apply_xtables(Family::Inet6, &op, Source::Kernel).unwrap();
+        c.apply_xtables(Family::Inet6, &op, Source::Kernel, &mut Touched::default()).unwrap();
     }
     let Ok(Parsed::Show(query)) = parse("-L INPUT -n") else { panic!() };
     let expect = "Chain INPUT (policy ACCEPT)
@@ -65,6 +67,6 @@ target     prot opt source               destination
 REJECT     0    --  2001:db8::5          ::/0                 reject-with icmp6-port-unreachable
 ACCEPT     58   --  ::/0                 ::/0                 ipv6-icmptype 128 ctstate NEW
 ";
-    assert_eq!(show(&c.xt6, &query).unwrap(), expect);
+    assert_eq!(show(&c.xt6, &XtState::default(), &query).unwrap(), expect);
     assert!(c.xt6.needs_conntrack() && !c.xt.needs_conntrack() && c.xt.is_empty());
 }

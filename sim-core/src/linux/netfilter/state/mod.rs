@@ -8,9 +8,13 @@ pub mod hashlimit;
 pub mod limit;
 pub mod recent;
 
+use super::apply::Touched;
 use super::eval::MatchAt;
+use super::hook::Hook;
+use super::xtables::TableKind;
 use crate::linux::RowId;
 use crate::linux::hot::HotMap;
+use crate::packet::Family;
 use hashlimit::HashTable;
 use limit::Bucket;
 use recent::RecentList;
@@ -26,11 +30,16 @@ pub struct Counter {
     pub bytes: u64,
 }
 
+/// A built-in chain: whose, of which table, at which hook.
+pub type PolicyAt = (Family, TableKind, Hook);
+
 /// What packets have written.
 #[derive(Clone, Debug, Default)]
 pub struct XtState {
     /// Counters of rules; none is zero.
     pub counters: HotMap<RowId, Counter>,
+    /// Counters of policies: those that were given one with `iptables-restore --counters`.
+    pub policies: BTreeMap<PolicyAt, Counter>,
     /// Counts of `statistic --mode nth`.
     pub nth: HotMap<MatchAt, u32>,
     /// Tokens of `limit`.
@@ -40,7 +49,7 @@ pub struct XtState {
     /// The lists of `recent`, by name.
     pub recent: BTreeMap<Arc<str>, RecentList>,
     /// The tables of `hashlimit`, by family and name.
-    pub hashlimits: BTreeMap<(crate::packet::Family, Arc<str>), HashTable>,
+    pub hashlimits: BTreeMap<(Family, Arc<str>), HashTable>,
 }
 
 impl XtState {
@@ -61,6 +70,53 @@ impl XtState {
     /// The counter of a rule.
     pub fn counter(&self, row: RowId) -> Counter {
         self.counters.get(&row).copied().unwrap_or_default()
+    }
+
+    /// Counts a packet for the policy of a built-in chain, if that counts.
+    #[inline]
+    pub fn count_policy(&mut self, at: PolicyAt, bytes: u32) {
+        if self.policies.is_empty() {
+            return;
+        }
+        if let Some(c) = self.policies.get_mut(&at) {
+            c.packets += 1;
+            c.bytes += u64::from(bytes);
+        }
+    }
+
+    /// The counter of a policy.
+    pub fn policy(&self, at: PolicyAt) -> Counter {
+        self.policies.get(&at).copied().unwrap_or_default()
+    }
+
+    /// Does to the counters what a change of the tables does to them.
+    pub fn follow(&mut self, family: Family, touched: &Touched) {
+        self.forget(&touched.gone);
+        for t in &touched.flushed {
+            self.policies.retain(|(f, table, _), _| (*f, *table) != (family, *t));
+        }
+        for (row, counter) in &touched.rules {
+            if *counter == Counter::default() {
+                self.counters.remove(row);
+            } else {
+                self.counters.insert(*row, *counter);
+            }
+        }
+        for ((table, hook), counter) in &touched.policies {
+            match counter {
+                Some(c) => {
+                    self.policies.insert((family, *table, *hook), *c);
+                }
+                None => {
+                    if let Some(c) = self.policies.get_mut(&(family, *table, *hook)) {
+                        *c = Counter::default();
+                    }
+                }
+            }
+        }
+        if let Some(lists) = &touched.recent {
+            self.recent.retain(|name, _| lists.contains(name) || family == Family::Inet6);
+        }
     }
 
     /// Forgets what belongs to rules that are gone.

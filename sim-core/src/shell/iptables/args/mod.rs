@@ -10,6 +10,7 @@ use crate::linux::netfilter::apply::VERSION;
 use crate::linux::netfilter::matches::NOT_SIMULATED;
 use crate::linux::netfilter::option::{Opt, OptError, number};
 use crate::linux::netfilter::spec::{ProtoMatch, parse_addresses, parse_interface, parse_protocol};
+use crate::linux::netfilter::state::Counter;
 use crate::linux::netfilter::{AddrMatch, Match, Policy, RuleSpec, TableKind, Target};
 use crate::linux::op::{Restore, RestoreLine, RestoreTable, XtCommand, XtOp};
 use crate::packet::Family;
@@ -125,6 +126,7 @@ struct Line {
     rule: Option<u32>,
     new_name: Option<String>,
     policy: Option<String>,
+    counter: Option<Counter>,
     table: Option<String>,
     given: String,
     src: Option<(String, bool)>,
@@ -231,6 +233,9 @@ impl Line {
             if let Some(old) = self.command.filter(|old| !(matches!((*old, c), ('Z', 'L') | ('L', 'Z')))) {
                 return said(format!("Cannot use -{c} with -{old}"));
             }
+            if self.command.is_some() {
+                self.given.push('Z');
+            }
             self.command = Some(c);
             return self.take_command(c, arg, words).map(|()| None);
         }
@@ -290,11 +295,9 @@ impl Line {
                     None => (arg, words.value()),
                 };
                 let Some(bytes) = bytes else { return said("-c requires packet and byte counter") };
-                for (v, what) in [(packets, "packet"), (bytes, "byte")] {
-                    if number(v, u64::MAX).is_none() {
-                        return said(format!("-c {what} counter not numeric"));
-                    }
-                }
+                let read =
+                    |v: &str, what: &str| number(v, u64::MAX).ok_or_else(|| OptError::parameter(format!("-c {what} counter not numeric")));
+                self.counter = Some(Counter { packets: read(packets, "packet")?, bytes: read(bytes, "byte")? });
             }
             'w' if value.is_none() && words.argv.get(words.at).is_some_and(|w| !w.is_empty() && w.bytes().all(|b| b.is_ascii_digit())) => {
                 words.at += 1;
@@ -368,6 +371,9 @@ impl Line {
         let Some(command) = self.command else {
             return said("no command specified");
         };
+        if self.given.contains('Z') {
+            return Err(OptError::not_simulated("`-Z` together with `-L`").into());
+        }
         let table = match mode {
             Mode::Restore(t) => t,
             Mode::Command => self.table.as_deref().map_or(Some(TableKind::Filter), TableKind::by_name).unwrap_or(TableKind::Filter),
@@ -420,15 +426,20 @@ impl Line {
             'D' if self.rule.is_some() => change(XtCommand::DeleteNumber(chain(), self.rule.unwrap_or(1))),
             _ => {
                 let name = chain();
+                let counter = self.counter;
                 let number = self.rule.unwrap_or(1);
                 let of = |spec: RuleSpec| {
                     let (name, spec) = (name.clone(), Arc::new(spec));
-                    match command {
+                    let made = match command {
                         'A' => XtCommand::Append(name, spec),
                         'I' => XtCommand::Insert(name, number, spec),
                         'R' => XtCommand::Replace(name, number, spec),
                         'D' => XtCommand::Delete(name, spec),
                         _ => XtCommand::Check(name, spec),
+                    };
+                    match counter {
+                        Some(c) if matches!(command, 'A' | 'I' | 'R') => XtCommand::Counted(c, Box::new(made)),
+                        _ => made,
                     }
                 };
                 let mut specs = specs;
