@@ -91,7 +91,9 @@ pub fn of(o: &Words<'_>, label: &dyn Fn(NetnsId) -> String, f: &FlowRecord) -> M
                 _ => 0,
             };
             m.insert("rc".into(), json!(code));
-            let lines: Vec<String> = stdout.trim().lines().map(|l| l.split_whitespace().collect::<Vec<_>>().join(" ")).collect();
+            // hardware addresses of devices that have a name are told by it
+            let word = |w: &str| w.parse().ok().and_then(|mac| o.device.device_of(mac)).unwrap_or_else(|| w.to_owned());
+            let lines: Vec<String> = stdout.trim().lines().map(|l| l.split_whitespace().map(word).collect::<Vec<_>>().join(" ")).collect();
             m.insert("stdout".into(), json!(lines));
             m.insert("stderr".into(), json!(stderr.trim()));
         }
