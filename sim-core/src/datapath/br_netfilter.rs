@@ -45,7 +45,8 @@ impl<T: Tracer> Walk<'_, T> {
 
     /// The function of br_netfilter at a hook.
     fn br_nf(&mut self, skb: Box<Skb>, hook: Hook, iif: IfIndex, oif: IfIndex) -> Option<Box<Skb>> {
-        if !matches!(skb.frame.net, Net::Ipv4(_)) {
+        if !matches!(skb.frame.net, Net::Ipv4(_)) || !skb.frame.eth.tags.is_empty() {
+            // tagged frames pass unseen (bridge-nf-filter-vlan-tagged is 0)
             return Some(skb);
         }
         match hook {

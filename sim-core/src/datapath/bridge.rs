@@ -2,7 +2,7 @@
 //!
 //! Models: net/bridge/br_input.c br_handle_frame, br_handle_frame_finish; br_forward.c br_forward, br_flood;
 //! br_fdb.c br_fdb_update; br_device.c br_dev_xmit.
-//! Simplifies: no spanning tree (every port that is up forwards), no VLAN filtering, no multicast snooping.
+//! Simplifies: no spanning tree (every port that is up forwards), no multicast snooping.
 //!
 //! ```text
 //!  port ─► PRE_ROUTING ─► learn ─► look up ─┬─► FORWARD ─► POST_ROUTING ─► port(s)
@@ -12,14 +12,15 @@
 
 use super::walk::Walk;
 use crate::linux::IfIndex;
+use crate::linux::Time;
 use crate::linux::device::{BridgeConfig, Device, DeviceKind};
 use crate::linux::fdb::{Fdb, FdbEntry};
 use crate::linux::id::Source;
 use crate::linux::netfilter::Hook;
 use crate::linux::skb::{PktType, Skb};
-use crate::packet::Mac;
+use crate::packet::{Mac, VlanTag};
 use crate::trace::delta::StateDelta;
-use crate::trace::evidence::FdbVerdict;
+use crate::trace::evidence::{FdbVerdict, VlanVerdict};
 use crate::trace::{DropReason, Evidence, Tracer};
 
 /// Whether the address is one of those that a bridge keeps to itself (01:80:c2:00:00:00 to 0f).
@@ -44,6 +45,7 @@ impl<T: Tracer> Walk<'_, T> {
             return self.drop_skb(skb, port, DropReason::DevReady);
         };
         let (bridge_mac, bridge_up) = (bridge.mac, bridge.up);
+        let group_fwd_mask = bridge_config(Some(bridge)).map_or(0, |b| b.group_fwd_mask);
         if !skb.frame.eth.src.is_valid() {
             return self.drop_skb(skb, port, DropReason::NotSpecified);
         }
@@ -56,9 +58,12 @@ impl<T: Tracer> Walk<'_, T> {
                 0x00 => {}
                 // pause frames never pass
                 0x01 => return self.drop_skb(skb, port, DropReason::NotSpecified),
+                last if group_fwd_mask & (1 << last) != 0 => {}
                 _ => {
-                    self.br_fdb_update(&skb, master, port);
-                    return self.br_pass_frame_up(skb, master, port);
+                    // for this host alone (br_handle_local_finish)
+                    let Some((skb, vid)) = self.br_allowed_ingress(skb, master, port) else { return };
+                    self.br_fdb_update(&skb, master, port, vid);
+                    return self.br_pass_frame_up(skb, master, port, vid);
                 }
             }
         }
@@ -69,41 +74,52 @@ impl<T: Tracer> Walk<'_, T> {
         self.br_handle_frame_finish(skb, port);
     }
 
+    /// Whether a port forwards now: it runs, and the bridge has noticed.
+    fn br_forwards(&self, port: &Device) -> bool {
+        port.is_running() && (port.port.since == Time::ZERO || port.port.since < self.now)
+    }
+
     /// Behind the bridge's PRE_ROUTING (br_handle_frame_finish).
     pub(super) fn br_handle_frame_finish(&mut self, skb: Box<Skb>, port: IfIndex) {
         let Some(p) = self.ns.config.devices.get(port) else { return };
-        let (bridge, learning, running) = (p.master, p.port.learning, p.is_running());
-        if !running {
+        let (bridge, learning, forwards) = (p.master, p.port.learning, self.br_forwards(p));
+        if !forwards {
             return self.drop_skb(skb, port, DropReason::BridgeIngressStpState);
         }
+        let Some((skb, vid)) = self.br_allowed_ingress(skb, bridge, port) else { return };
         if learning {
-            self.br_fdb_update(&skb, bridge, port);
+            self.br_fdb_update(&skb, bridge, port, vid);
         }
         let dst = skb.frame.eth.dst;
-        if dst.is_multicast() {
-            self.fdb_step(&skb, bridge, dst, FdbVerdict::Flood);
-            // the ports first, then the host: br_flood, then br_pass_frame_up
-            self.br_flood(&skb, bridge, port, false);
-            return self.br_pass_frame_up(skb, bridge, port);
-        }
-        match self.br_fdb_find(bridge, dst) {
+        // a promiscuous bridge hears all that passes
+        let promiscuous = self.ns.config.devices.get(bridge).is_some_and(|b| b.flags.promisc);
+        let entry = if dst.is_multicast() { None } else { self.br_fdb_find(bridge, dst, vid) };
+        match entry {
             Some(e) if e.local => {
                 self.fdb_step(&skb, bridge, dst, FdbVerdict::Local);
-                self.br_pass_frame_up(skb, bridge, port);
+                self.br_pass_frame_up(skb, bridge, port, vid);
             }
             Some(e) => {
                 let to = e.port;
-                if self.should_deliver(to, port) {
+                let copy = promiscuous.then(|| self.clone_skb(&skb));
+                if self.should_deliver(to, port, vid) {
                     self.fdb_step(&skb, bridge, dst, FdbVerdict::Port(to));
-                    self.br_forward(skb, port, to);
+                    self.br_forward(skb, port, to, vid);
                 } else {
                     self.fdb_step(&skb, bridge, dst, FdbVerdict::Nowhere);
                     self.drop_skb(skb, port, DropReason::NoTxTarget);
                 }
+                if let Some(copy) = copy {
+                    self.br_pass_frame_up(copy, bridge, port, vid);
+                }
             }
             None => {
                 self.fdb_step(&skb, bridge, dst, FdbVerdict::Flood);
-                self.br_flood(&skb, bridge, port, false);
+                // the ports first, then the host: br_flood, then br_pass_frame_up
+                self.br_flood(&skb, bridge, port, vid);
+                if dst.is_multicast() || promiscuous {
+                    return self.br_pass_frame_up(skb, bridge, port, vid);
+                }
                 // skb_consume: the copies live on
                 self.release_ct(&skb);
             }
@@ -116,7 +132,7 @@ impl<T: Tracer> Walk<'_, T> {
     }
 
     /// Learns the source address, or sees it again (br_fdb_update).
-    fn br_fdb_update(&mut self, skb: &Skb, bridge: IfIndex, port: IfIndex) {
+    fn br_fdb_update(&mut self, skb: &Skb, bridge: IfIndex, port: IfIndex, vlan: u16) {
         let mac = skb.frame.eth.src;
         let now = self.now;
         let fdb = match self.ns.fdb.get_mut(&bridge) {
@@ -129,8 +145,11 @@ impl<T: Tracer> Walk<'_, T> {
                 }
             }
         };
-        let new = match fdb.get_mut(mac) {
-            // "received packet with own address as source address": somebody plays our own frames back
+        // "received packet with own address as source address": somebody plays our own frames back
+        if fdb.get(mac).is_some_and(|e| e.local) {
+            return;
+        }
+        let new = match fdb.get_mut(mac, vlan) {
             Some(e) if e.local => return,
             Some(e) if e.port == port || e.fixed => {
                 e.updated = now;
@@ -142,14 +161,14 @@ impl<T: Tracer> Walk<'_, T> {
                 true
             }
             None => {
-                fdb.insert(mac, FdbEntry { port, updated: now, local: false, fixed: false, source: Source::Kernel });
+                fdb.insert(mac, FdbEntry { port, vlan, updated: now, local: false, fixed: false, source: Source::Kernel });
                 true
             }
         };
         if T::ON {
             let step = self.step(skb, bridge, Evidence::FdbLearn { mac, port: port.0 as u16, new });
             if new {
-                if let Some(e) = self.ns.fdb.get_mut(&bridge).and_then(|f| f.get_mut(mac)) {
+                if let Some(e) = self.ns.fdb.get_mut(&bridge).and_then(|f| f.get_mut(mac, vlan)) {
                     e.source = Source::Step(step.0);
                 }
                 self.trace.delta(self.ns.id, StateDelta::Fdb { bridge, mac, port });
@@ -157,33 +176,42 @@ impl<T: Tracer> Walk<'_, T> {
         }
     }
 
-    /// The entry of `mac`, unless it has aged (br_fdb_find_rcu).
-    fn br_fdb_find(&self, bridge: IfIndex, mac: Mac) -> Option<FdbEntry> {
+    /// The entry of `mac`, unless it has aged (br_fdb_find_rcu). Own addresses are known in every VLAN of who has them.
+    fn br_fdb_find(&self, bridge: IfIndex, mac: Mac, vlan: u16) -> Option<FdbEntry> {
         let device = self.ns.config.devices.get(bridge)?;
-        if device.mac == mac {
-            return Some(FdbEntry { port: bridge, updated: self.now, local: true, fixed: true, source: device.source });
+        let config = bridge_config(Some(device))?;
+        let own = |port: IfIndex| self.br_allowed_egress(bridge, port, vlan);
+        if device.mac == mac && own(bridge) {
+            return Some(FdbEntry { port: bridge, vlan, updated: self.now, local: true, fixed: true, source: device.source });
         }
-        let entry = *self.ns.fdb.get(&bridge)?.get(mac)?;
-        let ageing = bridge_config(Some(device))?.ageing_time;
-        let aged = !entry.local && !entry.fixed && self.now.since(entry.updated) > ageing;
+        let fdb = self.ns.fdb.get(&bridge)?;
+        let entry = match fdb.get_in(mac, vlan) {
+            Some(e) => *e,
+            None => *fdb.get(mac).filter(|e| e.local && own(e.port))?,
+        };
+        let aged = !entry.local && !entry.fixed && self.now.since(entry.updated) > config.ageing_time;
         (!aged).then_some(entry)
     }
 
     /// Whether a frame that came in by `from` (none: from the host itself) may leave by `to` (should_deliver).
-    fn should_deliver(&self, to: IfIndex, from: IfIndex) -> bool {
+    fn should_deliver(&self, to: IfIndex, from: IfIndex, vlan: u16) -> bool {
         let devices = &self.ns.config.devices;
         let Some(t) = devices.get(to) else { return false };
         let isolated = t.port.isolated && devices.get(from).is_some_and(|f| f.master.is_some() && f.port.isolated);
-        (t.port.hairpin || to != from) && t.is_running() && !isolated
+        (t.port.hairpin || to != from) && self.br_forwards(t) && !isolated && self.br_allowed_egress(t.master, to, vlan)
     }
 
     /// Sends one frame out of one port (__br_forward).
-    pub(super) fn br_forward(&mut self, skb: Box<Skb>, from: IfIndex, to: IfIndex) {
+    pub(super) fn br_forward(&mut self, mut skb: Box<Skb>, from: IfIndex, to: IfIndex, vlan: u16) {
+        let bridge = self.ns.config.devices.get(to).map_or(IfIndex::NONE, |d| d.master);
+        self.br_handle_vlan(&mut skb, bridge, to, vlan);
         let hook = if from.is_some() { Hook::Forward } else { Hook::Output };
         let Some(skb) = self.br_hook(skb, hook, from, to) else { return };
         let Some(mut skb) = self.br_hook(skb, Hook::Postrouting, IfIndex::NONE, to) else { return };
         let mtu = self.ns.config.devices.get(to).map_or(0, |d| d.mtu);
-        if super::transmit::net_len(&skb) > mtu {
+        // is_skb_forwardable leaves room for a tag, whether there is one or not; the outermost is kept beside the packet
+        let len = super::transmit::net_len(&skb) + VlanTag::LEN as u32 * skb.frame.eth.tags.len().saturating_sub(1) as u32;
+        if len > mtu.saturating_add(VlanTag::LEN as u32) {
             return self.drop_skb(skb, to, DropReason::PktTooBig);
         }
         skb.bridge = None;
@@ -191,28 +219,38 @@ impl<T: Tracer> Walk<'_, T> {
     }
 
     /// Sends copies out of all ports that may have them (br_flood). `from` is none for frames of the host itself.
-    fn br_flood(&mut self, skb: &Skb, bridge: IfIndex, from: IfIndex, _local: bool) {
+    fn br_flood(&mut self, skb: &Skb, bridge: IfIndex, from: IfIndex, vlan: u16) {
         let config = self.ns.config.clone();
         let Some(b) = bridge_config(config.devices.get(bridge)) else { return };
         let dst = skb.frame.eth.dst;
         for &to in &b.ports {
             let Some(p) = config.devices.get(to) else { continue };
+            // the switches for groups are not for what the host itself sends
             let wanted = if dst.is_broadcast() {
-                p.port.bcast_flood
+                p.port.bcast_flood || !from.is_some()
             } else if dst.is_multicast() {
-                p.port.mcast_flood
+                p.port.mcast_flood || !from.is_some()
             } else {
                 p.port.flood
             };
-            if wanted && self.should_deliver(to, from) {
+            if wanted && self.should_deliver(to, from, vlan) {
                 let copy = self.clone_skb(skb);
-                self.br_forward(copy, from, to);
+                self.br_forward(copy, from, to, vlan);
             }
         }
     }
 
     /// Hands a frame up to the bridge device (br_pass_frame_up).
-    fn br_pass_frame_up(&mut self, skb: Box<Skb>, bridge: IfIndex, port: IfIndex) {
+    fn br_pass_frame_up(&mut self, mut skb: Box<Skb>, bridge: IfIndex, port: IfIndex, vlan: u16) {
+        let promiscuous = self.ns.config.devices.get(bridge).is_some_and(|b| b.flags.promisc);
+        if !self.br_allowed_egress(bridge, bridge, vlan) {
+            if !promiscuous {
+                self.step(&skb, bridge, Evidence::VlanFilter { ingress: false, vid: vlan, verdict: VlanVerdict::Dropped });
+                return self.drop_skb(skb, bridge, DropReason::VlanFilter);
+            }
+        } else {
+            self.br_handle_vlan(&mut skb, bridge, bridge, vlan);
+        }
         let Some(skb) = self.br_hook(skb, Hook::Input, port, IfIndex::NONE) else { return };
         if !self.ns.config.devices.get(bridge).is_some_and(|d| d.up) {
             return self.drop_skb(skb, bridge, DropReason::DevReady);
@@ -226,20 +264,13 @@ impl<T: Tracer> Walk<'_, T> {
             return self.br_nf_dev_xmit(skb, bridge);
         }
         skb.bridge = None;
+        let Some((skb, vid)) = self.br_allowed_ingress(skb, bridge, bridge) else { return };
         let dst = skb.frame.eth.dst;
-        if dst.is_multicast() {
-            self.fdb_step(&skb, bridge, dst, FdbVerdict::Flood);
-            self.br_flood(&skb, bridge, IfIndex::NONE, true);
-            return self.release_ct(&skb);
-        }
-        match self.br_fdb_find(bridge, dst) {
-            Some(e) if e.local => {
-                self.fdb_step(&skb, bridge, dst, FdbVerdict::Nowhere);
-                self.drop_skb(skb, bridge, DropReason::NoTxTarget);
-            }
-            Some(e) if self.should_deliver(e.port, IfIndex::NONE) => {
+        let entry = if dst.is_multicast() { None } else { self.br_fdb_find(bridge, dst, vid) };
+        match entry {
+            Some(e) if !e.local && self.should_deliver(e.port, IfIndex::NONE, vid) => {
                 self.fdb_step(&skb, bridge, dst, FdbVerdict::Port(e.port));
-                self.br_forward(skb, IfIndex::NONE, e.port);
+                self.br_forward(skb, IfIndex::NONE, e.port, vid);
             }
             Some(_) => {
                 self.fdb_step(&skb, bridge, dst, FdbVerdict::Nowhere);
@@ -247,7 +278,7 @@ impl<T: Tracer> Walk<'_, T> {
             }
             None => {
                 self.fdb_step(&skb, bridge, dst, FdbVerdict::Flood);
-                self.br_flood(&skb, bridge, IfIndex::NONE, true);
+                self.br_flood(&skb, bridge, IfIndex::NONE, vid);
                 self.release_ct(&skb);
             }
         }

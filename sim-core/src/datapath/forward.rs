@@ -71,7 +71,7 @@ impl<T: Tracer> Walk<'_, T> {
         let peer = match self.ns.icmp_limits.peers.get_mut(&src) {
             Some(p) => p,
             None => {
-                self.ns.icmp_limits.peers.insert(src, crate::linux::netns::PeerLimit { tokens: 60_000_000_000, last: now, redirects: 0 });
+                self.ns.icmp_limits.peers.insert(src, crate::linux::netns::PeerLimit { tokens: 0, last: now, redirects: 0 });
                 match self.ns.icmp_limits.peers.get_mut(&src) {
                     Some(p) => p,
                     None => return,

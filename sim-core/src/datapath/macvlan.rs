@@ -130,11 +130,13 @@ impl<T: Tracer> Walk<'_, T> {
         let Some(d) = self.ns.config.devices.get(lower) else { return };
         let src = skb.frame.eth.src;
         let hears = |u: &&Upper| u.up && config(u).is_some_and(|c| c.mode == MacvlanMode::Source && c.sources.contains(&src));
-        let targets: smallvec::SmallVec<[(NetnsId, IfIndex); 2]> =
-            d.stack.uppers.iter().filter(hears).map(|u| (u.netns, u.index)).collect();
-        for (netns, index) in targets {
+        let targets: smallvec::SmallVec<[(NetnsId, IfIndex, Mac); 2]> =
+            d.stack.uppers.iter().filter(hears).map(|u| (u.netns, u.index, u.mac)).collect();
+        for (netns, index, mac) in targets {
             let mut copy = self.clone_skb(skb);
-            copy.pkt_type = PktType::Host;
+            if skb.frame.eth.dst == mac {
+                copy.pkt_type = PktType::Host;
+            }
             self.effects.0.push(Effect::Beyond(netns, index, copy, Beyond::Queue));
         }
     }

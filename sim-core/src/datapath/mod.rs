@@ -14,6 +14,7 @@
 
 pub mod arp;
 pub mod br_netfilter;
+pub mod br_vlan;
 pub mod bridge;
 pub mod conntrack;
 pub mod forward;

@@ -13,6 +13,7 @@ use crate::linux::device::Attach;
 use crate::linux::rng::Draw;
 use crate::linux::skb::Skb;
 use crate::linux::{FlowId, IfIndex, NetnsId, PacketId, SocketId, Time};
+use crate::packet::VlanTag;
 use crate::trace::{DropReason, Evidence, Step, Tracer};
 use std::sync::Arc;
 
@@ -168,7 +169,9 @@ impl<T: Tracer> Engine<T> {
             }
             Attach::Veth { netns: to, index } => {
                 let mtu = w.netns.get(to.0 as usize).and_then(|n| n.config.devices.get(index)).map_or(0, |d| d.mtu);
-                if net_len(&skb) > mtu {
+                // is_skb_forwardable leaves room for a tag; the outermost is kept beside the packet
+                let inner_tags = VlanTag::LEN * skb.frame.eth.tags.len().saturating_sub(1);
+                if net_len(&skb) + inner_tags as u32 > mtu.saturating_add(VlanTag::LEN as u32) {
                     return self.lost(to, index, &skb, DropReason::Oversize);
                 }
                 self.scrub(netns, to, &mut skb);

@@ -12,6 +12,8 @@ use crate::packet::Mac;
 pub struct FdbEntry {
     /// The port behind which it is; the bridge itself for its own address.
     pub port: IfIndex,
+    /// The VLAN, on a bridge that filters; 0 otherwise.
+    pub vlan: u16,
     /// When the address was last seen; counts for learned entries only.
     pub updated: Time,
     /// BR_FDB_LOCAL: frames to it go up to this host.
@@ -24,29 +26,35 @@ pub struct FdbEntry {
 
 /// The entries of one bridge.
 #[derive(Clone, Debug, Default)]
-pub struct Fdb(HotMap<Mac, FdbEntry>);
+pub struct Fdb(HotMap<(Mac, u16), FdbEntry>);
 
 impl Fdb {
-    /// The entry of `mac`, aged or not.
+    /// The entry of `mac` outside of VLANs, aged or not.
     #[inline]
     pub fn get(&self, mac: Mac) -> Option<&FdbEntry> {
-        self.0.get(&mac)
+        self.0.get(&(mac, 0))
     }
 
-    /// The entry of `mac`, to be changed.
+    /// The entry of `mac` in a VLAN, aged or not.
     #[inline]
-    pub fn get_mut(&mut self, mac: Mac) -> Option<&mut FdbEntry> {
-        self.0.get_mut(&mac)
+    pub fn get_in(&self, mac: Mac, vlan: u16) -> Option<&FdbEntry> {
+        self.0.get(&(mac, vlan))
     }
 
-    /// Sets the entry of `mac`.
+    /// The entry of `mac` in a VLAN, to be changed.
+    #[inline]
+    pub fn get_mut(&mut self, mac: Mac, vlan: u16) -> Option<&mut FdbEntry> {
+        self.0.get_mut(&(mac, vlan))
+    }
+
+    /// Sets the entry of `mac` in its VLAN.
     pub fn insert(&mut self, mac: Mac, entry: FdbEntry) -> Option<FdbEntry> {
-        self.0.insert(mac, entry)
+        self.0.insert((mac, entry.vlan), entry)
     }
 
-    /// Removes the entry of `mac`.
-    pub fn remove(&mut self, mac: Mac) -> Option<FdbEntry> {
-        self.0.remove(&mac)
+    /// Removes the entry of `mac` in a VLAN.
+    pub fn remove(&mut self, mac: Mac, vlan: u16) -> Option<FdbEntry> {
+        self.0.remove(&(mac, vlan))
     }
 
     /// Removes all entries of `port`.
@@ -59,8 +67,13 @@ impl Fdb {
         self.0.remove_where(|_, e| e.port == port && !e.fixed);
     }
 
-    /// All entries, by address.
+    /// Removes what was learned behind `port` in a VLAN.
+    pub fn forget_vlan(&mut self, port: IfIndex, vlan: u16) {
+        self.0.remove_where(|(_, v), e| *v == vlan && e.port == port && !e.fixed);
+    }
+
+    /// All entries, by address and VLAN.
     pub fn sorted(&self) -> Vec<(Mac, FdbEntry)> {
-        self.0.sorted().into_iter().map(|(m, e)| (*m, *e)).collect()
+        self.0.sorted().into_iter().map(|((m, _), e)| (*m, *e)).collect()
     }
 }

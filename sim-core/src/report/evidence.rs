@@ -186,6 +186,13 @@ impl<'r> Report<'r> {
                     .verdict(if new { "learned" } else { "known" })
                     .row(row, None)
             }
+            Evidence::VlanFilter { ingress, vid, verdict } => Told::new(vec![
+                ("at", if ingress { "ingress" } else { "egress" }.into()),
+                ("port", self.dev(ns, step.dev, n).into()),
+                ("vlan", u32::from(vid).into()),
+                ("action", verdict.name().into()),
+            ])
+            .verdict(verdict.name()),
             Evidence::FdbLookup { mac, verdict } => self.fdb_evidence(step, n, mac, verdict),
             Evidence::RemoteLookup { mac, hit, remote, count } => {
                 let remote = (count > 0).then(|| remote.ipv4().to_string());

@@ -260,6 +260,7 @@ impl Index {
                     | Evidence::NeighbourUpdate { .. }
                     | Evidence::FdbLearn { .. }
                     | Evidence::FdbLookup { .. }
+                    | Evidence::VlanFilter { .. }
                     | Evidence::RemoteLookup { .. }
                     | Evidence::RemoteLearn { .. }
                     | Evidence::Encap { .. }
@@ -403,9 +404,11 @@ fn makes(evidence: &Evidence, change: &Change) -> bool {
         Evidence::IpvsConn { reply: true, .. } => (false, false, true, false, true),
         Evidence::IpvsConn { .. } => (false, false, false, false, false),
         Evidence::IpvsForward { .. } => (false, false, false, true, true),
-        Evidence::Fragment { .. } | Evidence::Defrag { .. } | Evidence::Encap { .. } | Evidence::Decap { .. } => {
-            (false, false, false, false, true)
-        }
+        Evidence::Fragment { .. }
+        | Evidence::Defrag { .. }
+        | Evidence::Encap { .. }
+        | Evidence::Decap { .. }
+        | Evidence::VlanFilter { .. } => (false, false, false, false, true),
         Evidence::NeighbourLookup { action: NeighAction::Queued | NeighAction::Dropped, .. }
         | Evidence::Receive { .. }
         | Evidence::SocketSend { .. }

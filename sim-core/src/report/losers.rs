@@ -119,6 +119,7 @@ impl Report<'_> {
             | Evidence::IpvsConn { .. }
             | Evidence::IpvsForward { .. }
             | Evidence::FdbLearn { .. }
+            | Evidence::VlanFilter { .. }
             | Evidence::RemoteLookup { .. }
             | Evidence::RemoteLearn { .. }
             | Evidence::Encap { .. }

@@ -52,6 +52,7 @@ pub fn table_title(v: &StepView<'_>) -> String {
     match v.kind {
         Kind::RouteLookup => format!("routes of {}", v.netns),
         Kind::NeighbourLookup | Kind::NeighbourUpdate | Kind::ArpInput => format!("neighbours of {}", v.netns),
+        Kind::VlanFilter => format!("VLANs of the bridge's ports on {}", v.netns),
         Kind::FdbLearn | Kind::FdbLookup => format!("forwarding database of {} on {}", v.dev, v.netns),
         Kind::RemoteLookup | Kind::RemoteLearn => format!("tunnel endpoints of {} on {}", v.dev, v.netns),
         Kind::Encap | Kind::Decap => format!("tunnels of {}", v.netns),

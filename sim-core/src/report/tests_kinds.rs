@@ -52,6 +52,7 @@ fn samples() -> Vec<Evidence> {
         Evidence::RemoteLearn { mac, remote: addr, new: true },
         Evidence::Encap { tunnel: Tunnel::Vxlan, id: 42, src: addr, dst: addr, sport: 40_000, dport: 8472 },
         Evidence::Decap { tunnel: Tunnel::Vxlan, id: 42, src: addr, device: 1 },
+        Evidence::VlanFilter { ingress: true, vid: 10, verdict: crate::trace::evidence::VlanVerdict::Pvid },
         Evidence::TtlDecrement { from: 64, to: 63 },
         Evidence::Fragment { mtu: 1400, parts: 2 },
         Evidence::Defrag { offset: 0, parts: 2 },

@@ -186,7 +186,11 @@ impl<'r> Report<'r> {
     pub fn ct_entry(&self, netns: NetnsId, id: CtId, n: u32) -> Option<&'r CtSnapshot> {
         match self.index.ct_at(&self.run.recording, netns, id, n + 1)? {
             StateDelta::Conntrack { entry, .. } => entry.as_deref(),
-            StateDelta::Neighbour { .. } | StateDelta::Fdb { .. } | StateDelta::Remote { .. } | StateDelta::Recent { .. } | StateDelta::Ipvs { .. } => None,
+            StateDelta::Neighbour { .. }
+            | StateDelta::Fdb { .. }
+            | StateDelta::Remote { .. }
+            | StateDelta::Recent { .. }
+            | StateDelta::Ipvs { .. } => None,
         }
     }
 

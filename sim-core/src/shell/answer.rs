@@ -74,6 +74,7 @@ pub fn answer(ns: &Netns, query: &Query, around: &dyn Surroundings) -> Answer {
             Answer::printed(names.iter().map(|n| format!("{n}\n")).collect())
         }
         Query::Fdb(q) => bridge::fdb::answer(ns, q, around.now()),
+        Query::BridgeVlan(q) => bridge::vlan::answer(ns, q),
         Query::BridgeLink(q) => bridge::link::answer(ns, q),
         Query::Sysctl(q) => sysctl::answer(ns, q),
         Query::Conntrack(q) => conntrack::answer(ns, q, around),

@@ -158,6 +158,8 @@ pub enum Query {
     Fdb(bridge::fdb::Show),
     /// `bridge link show`.
     BridgeLink(bridge::link::Show),
+    /// `bridge vlan show`.
+    BridgeVlan(bridge::vlan::Show),
     /// `sysctl KEY…`, `sysctl -a`.
     Sysctl(sysctl::Show),
     /// `conntrack -L`, `-C`.

@@ -140,6 +140,31 @@ pub enum RemoteHit {
     Miss,
 }
 
+/// What a bridge that filters by VLAN did with a frame at a port.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum VlanVerdict {
+    /// Its tag is one of the port's VLANs: passed, tag and all.
+    Tagged,
+    /// It had none: it belongs to the port's own VLAN (PVID).
+    Pvid,
+    /// Its VLAN leaves by the port untagged: the tag was taken away.
+    Untagged,
+    /// The port does not belong to its VLAN.
+    Dropped,
+}
+
+impl VlanVerdict {
+    /// Its name in the trace document.
+    pub fn name(self) -> &'static str {
+        match self {
+            VlanVerdict::Tagged => "tagged",
+            VlanVerdict::Pvid => "pvid",
+            VlanVerdict::Untagged => "untagged",
+            VlanVerdict::Dropped => "dropped",
+        }
+    }
+}
+
 /// What became of an ARP packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ArpVerdict {
@@ -458,6 +483,15 @@ pub enum Evidence {
         src: Addr32,
         /// The device that takes it.
         device: u16,
+    },
+    /// A bridge that filters by VLAN looked at a frame at a port.
+    VlanFilter {
+        /// On the way in (else on the way out).
+        ingress: bool,
+        /// The VLAN; 0 if it was told none and the port has none of its own.
+        vid: u16,
+        /// What it did.
+        verdict: VlanVerdict,
     },
     /// The time to live was lowered.
     TtlDecrement {

@@ -6,11 +6,12 @@
 
 use super::device::{forget_neighbours, notify, set_carrier};
 use super::{OpError, Requests};
-use crate::linux::device::{BridgeConfig, BridgePort, DeviceKind};
+use crate::linux::device::{BridgeConfig, BridgePort, BridgeVlans, DeviceKind};
 use crate::linux::errno::Errno;
 use crate::linux::fdb::FdbEntry;
 use crate::linux::id::{IfIndex, Source};
 use crate::linux::netns::Netns;
+use crate::linux::op::BridgeVlanOp;
 use crate::linux::time::Time;
 use crate::packet::Mac;
 
@@ -55,9 +56,10 @@ pub(super) fn enslave(
     if let Some(b) = config_mut(ns, bridge) {
         b.ports.insert(0, port);
     }
+    let default_pvid = config_of(ns, bridge).map_or(0, |b| b.default_pvid);
     if let Some(p) = ns.config_mut().devices.get_mut(port) {
         p.master = bridge;
-        p.port = BridgePort::default();
+        p.port = BridgePort { vlans: BridgeVlans::with_default(default_pvid), ..BridgePort::default() };
     }
     add_local(ns, bridge, port, mac, source);
     recalculate_mac(ns, bridge, requests);
@@ -104,7 +106,7 @@ fn remove_or_hand_over(ns: &mut Netns, bridge: IfIndex, mac: Mac, entry: FdbEntr
     if let Some(fdb) = ns.fdb.get_mut(&bridge) {
         match heir {
             Some(port) => fdb.insert(mac, FdbEntry { port, ..entry }),
-            None => fdb.remove(mac),
+            None => fdb.remove(mac, entry.vlan),
         };
     }
 }
@@ -117,7 +119,7 @@ pub(super) fn add_local(ns: &mut Netns, bridge: IfIndex, port: IfIndex, mac: Mac
     if let Some(fdb) = ns.fdb.get_mut(&bridge)
         && fdb.get(mac).is_none_or(|e| !e.local)
     {
-        fdb.insert(mac, FdbEntry { port, updated: Time::ZERO, local: true, fixed: true, source });
+        fdb.insert(mac, FdbEntry { port, vlan: 0, updated: Time::ZERO, local: true, fixed: true, source });
     }
 }
 
@@ -173,6 +175,10 @@ pub(super) fn port_changed(ns: &mut Netns, port: IfIndex, at: Time, requests: &m
     let bridge = p.master;
     if !p.is_running() {
         forget_learned(ns, bridge, port);
+    } else if at != Time::ZERO
+        && let Some(p) = ns.config_mut().devices.get_mut(port)
+    {
+        p.port.since = at;
     }
     select_carrier(ns, bridge, at, requests);
 }
@@ -202,4 +208,67 @@ fn select_carrier(ns: &mut Netns, bridge: IfIndex, at: Time, requests: &mut Requ
     let up = devices.get(bridge).is_some_and(|d| d.up);
     let live = up && b.ports.iter().any(|p| devices.get(*p).is_some_and(|d| d.is_running()));
     requests.extend(set_carrier(ns, bridge, live, at));
+}
+
+/// `vlan_default_pvid N`: the old default VLAN is left and the new one entered by all that were not set otherwise
+/// (__br_vlan_set_default_pvid).
+pub(super) fn set_default_pvid(ns: &mut Netns, bridge: IfIndex, pvid: u16) -> Result<(), OpError> {
+    let Some(b) = config_of(ns, bridge) else { return Err(OpError::errno(Errno::EOPNOTSUPP)) };
+    if pvid >= 4095 {
+        return Err(OpError::errno(Errno::EINVAL));
+    }
+    let (old, ports) = (b.default_pvid, b.ports.clone());
+    if old == pvid {
+        return Ok(());
+    }
+    let change = |v: &mut BridgeVlans| {
+        if (old == 0 || v.is_default(old)) && !v.contains(pvid) {
+            if pvid != 0 {
+                v.add(pvid, true, true);
+            }
+            if old != 0 {
+                v.remove(old);
+            }
+        }
+    };
+    if let Some(b) = config_mut(ns, bridge) {
+        b.default_pvid = pvid;
+        change(&mut b.vlans);
+    }
+    for port in ports {
+        if let Some(p) = ns.config_mut().devices.get_mut(port) {
+            change(&mut p.port.vlans);
+        }
+    }
+    Ok(())
+}
+
+/// `bridge vlan add|del` (br_process_vlan_info).
+pub(super) fn vlan(ns: &mut Netns, op: &BridgeVlanOp) -> Result<(), OpError> {
+    let index = super::find(ns, &op.dev)?;
+    let Some(d) = ns.config.devices.get(index) else { return Err(OpError::errno(Errno::ENODEV)) };
+    let own = matches!(d.kind, DeviceKind::Bridge(_));
+    // of a bridge's own device only with `self`, of a port only without
+    if own != op.own || (!own && !d.master.is_some()) {
+        return Err(OpError::errno(Errno::EOPNOTSUPP));
+    }
+    if op.add && op.pvid && op.first != op.last {
+        return Err(OpError::errno(Errno::EINVAL));
+    }
+    let bridge = if own { index } else { d.master };
+    for vid in op.first..=op.last {
+        let vlans = match own {
+            true => config_mut(ns, bridge).map(|b| &mut b.vlans),
+            false => ns.config_mut().devices.get_mut(index).map(|d| &mut d.port.vlans),
+        };
+        let Some(vlans) = vlans else { return Ok(()) };
+        if op.add {
+            vlans.add(vid, op.pvid, op.untagged);
+        } else if vlans.remove(vid)
+            && let Some(fdb) = ns.fdb.get_mut(&bridge)
+        {
+            fdb.forget_vlan(index, vid);
+        }
+    }
+    Ok(())
 }

@@ -28,7 +28,7 @@ fn bridge_of(ns: &Netns, index: IfIndex, master: bool) -> Result<IfIndex, OpErro
 pub(super) fn apply(ns: &mut Netns, op: &FdbOp, at: Time, source: Source) -> Result<(), OpError> {
     match op {
         FdbOp::Remote(o) => super::vxlan::fdb(ns, o, at, source),
-        FdbOp::Set { dev, mac, kind, replace, master } => {
+        FdbOp::Set { dev, mac, kind, replace, master, vlan } => {
             let index = find(ns, dev)?;
             let bridge = bridge_of(ns, index, *master)?;
             if *mac == Mac::ZERO {
@@ -41,19 +41,48 @@ pub(super) fn apply(ns: &mut Netns, op: &FdbOp, at: Time, source: Source) -> Res
             }
             // Entries of the bridge itself are always its own.
             let local = *kind == FdbKind::Permanent || index == bridge;
-            let entry = FdbEntry { port: index, updated: at, local, fixed: local || *kind == FdbKind::Static, source };
+            let entry =
+                FdbEntry { port: index, vlan: vlan.unwrap_or(0), updated: at, local, fixed: local || *kind == FdbKind::Static, source };
             let Some(fdb) = ns.fdb.get_mut(&bridge) else { return Err(OpError::errno(Errno::ENODEV)) };
-            if fdb.get(*mac).is_some() && !replace {
+            if fdb.get_in(*mac, entry.vlan).is_some() && !replace {
                 return Err(OpError::errno(Errno::EEXIST));
             }
             fdb.insert(*mac, entry);
+            if vlan.is_none() {
+                // without a VLAN: in all that the port belongs to (br_fdb_add)
+                let all = members(ns, index, bridge);
+                if let Some(fdb) = ns.fdb.get_mut(&bridge) {
+                    for vlan in all {
+                        fdb.insert(*mac, FdbEntry { vlan, ..entry });
+                    }
+                }
+            }
             Ok(())
         }
-        FdbOp::Del { dev, mac, master } => {
+        FdbOp::Del { dev, mac, master, vlan } => {
             let index = find(ns, dev)?;
             let bridge = bridge_of(ns, index, *master)?;
-            let fdb = ns.fdb.get_mut(&bridge).filter(|f| f.get(*mac).is_some_and(|e| e.port == index));
-            fdb.and_then(|f| f.remove(*mac)).map(|_| ()).ok_or(OpError::errno(Errno::ENOENT))
+            let wanted: Vec<u16> = match vlan {
+                Some(v) => vec![*v],
+                None => std::iter::once(0).chain(members(ns, index, bridge)).collect(),
+            };
+            let Some(fdb) = ns.fdb.get_mut(&bridge) else { return Err(OpError::errno(Errno::ENOENT)) };
+            let mut gone = false;
+            for v in wanted {
+                gone |= fdb.get_in(*mac, v).is_some_and(|e| e.port == index) && fdb.remove(*mac, v).is_some();
+            }
+            if gone { Ok(()) } else { Err(OpError::errno(Errno::ENOENT)) }
         }
     }
+}
+
+/// The VLANs of a port, or of the bridge itself, while the bridge filters.
+fn members(ns: &Netns, index: IfIndex, bridge: IfIndex) -> Vec<u16> {
+    let devices = &ns.config.devices;
+    let Some(DeviceKind::Bridge(b)) = devices.get(bridge).map(|d| &d.kind) else { return Vec::new() };
+    if !b.vlan_filtering {
+        return Vec::new();
+    }
+    let vlans = if index == bridge { Some(&b.vlans) } else { devices.get(index).map(|d| &d.port.vlans) };
+    vlans.map(|v| v.iter().map(|(vid, _)| vid).collect()).unwrap_or_default()
 }

@@ -4,7 +4,7 @@
 
 use super::device::{self, NewDevice, add_device, check_mac, check_mtu, check_name, check_new, forget_neighbours, notify, switch};
 use super::{OpError, Request, Requests, addr, bridge, find, stacked, take_device, vxlan};
-use crate::linux::device::{Attach, BridgeConfig, DeviceKind, IfFlags};
+use crate::linux::device::{Attach, BridgeConfig, BridgeVlans, DeviceKind, IfFlags};
 use crate::linux::errno::Errno;
 use crate::linux::id::{IfIndex, Source};
 use crate::linux::netns::Netns;
@@ -19,6 +19,7 @@ pub(super) fn apply(ns: &mut Netns, op: &LinkOp, at: Time, source: Source, reque
             let index = find(ns, dev)?;
             self::set(ns, index, set, at, source, requests)
         }
+        LinkOp::BridgeVlan(op) => bridge::vlan(ns, op),
         LinkOp::Del { dev } => {
             let index = find(ns, dev)?;
             delete(ns, index, at, requests)
@@ -36,14 +37,21 @@ fn configure(config: &mut BridgeConfig, set: &BridgeSet) {
     if let Some(v) = set.mcast_snooping {
         config.mcast_snooping = v;
     }
+    if let Some(v) = set.vlan_protocol {
+        config.vlan_protocol = v;
+    }
+    if let Some(v) = set.group_fwd_mask {
+        config.group_fwd_mask = v;
+    }
 }
 
 fn check_bridge(set: &BridgeSet) -> Result<(), OpError> {
     if set.stp_state == Some(true) {
         return Err(OpError::not_simulated("the spanning tree protocol (stp_state 1)"));
     }
-    if set.vlan_filtering == Some(true) {
-        return Err(OpError::not_simulated("VLAN filtering (vlan_filtering 1)"));
+    // 0 (spanning tree), 1 (pause) and 2 (link aggregation) are the bridge's own (BR_GROUPFWD_RESTRICTED)
+    if set.group_fwd_mask.is_some_and(|m| m & 7 != 0) {
+        return Err(OpError::errno(Errno::EINVAL));
     }
     Ok(())
 }
@@ -64,6 +72,13 @@ fn add(ns: &mut Netns, new: &NewLink, source: Source, requests: &mut Requests) -
             check_bridge(set)?;
             let mut config = BridgeConfig::default();
             configure(&mut config, set);
+            if let Some(pvid) = set.vlan_default_pvid {
+                if pvid >= 4095 {
+                    return Err(OpError::errno(Errno::EINVAL));
+                }
+                config.default_pvid = pvid;
+                config.vlans = BridgeVlans::with_default(pvid);
+            }
             add_device(ns, device(DeviceKind::Bridge(Box::new(config))), source)?;
         }
         LinkKind::Veth { peer, peer_mtu, peer_mac, peer_netns } => {
@@ -127,11 +142,14 @@ fn set(ns: &mut Netns, index: IfIndex, set: &LinkSet, at: Time, source: Source, 
             Some(config) => configure(config, &set.bridge),
             None => return Err(OpError::errno(Errno::EOPNOTSUPP)),
         }
+        if let Some(pvid) = set.bridge.vlan_default_pvid {
+            bridge::set_default_pvid(ns, index, pvid)?;
+        }
     }
     if let Some(set) = &set.vxlan {
         vxlan::change(ns, index, set, source)?;
     }
-    if set.hairpin.is_some() || set.isolated.is_some() || set.learning.is_some() || set.flood.is_some() {
+    if [set.hairpin, set.isolated, set.learning, set.flood, set.mcast_flood, set.bcast_flood].iter().any(Option::is_some) {
         if !ns.config.devices.get(index).is_some_and(|d| d.master.is_some()) {
             return Err(OpError::errno(Errno::EOPNOTSUPP));
         }
@@ -140,6 +158,8 @@ fn set(ns: &mut Netns, index: IfIndex, set: &LinkSet, at: Time, source: Source, 
             d.port.isolated = set.isolated.unwrap_or(d.port.isolated);
             d.port.learning = set.learning.unwrap_or(d.port.learning);
             d.port.flood = set.flood.unwrap_or(d.port.flood);
+            d.port.mcast_flood = set.mcast_flood.unwrap_or(d.port.mcast_flood);
+            d.port.bcast_flood = set.bcast_flood.unwrap_or(d.port.bcast_flood);
         }
     }
     if let Some(mode) = set.macvlan_mode {

@@ -2,7 +2,10 @@
 //!
 //! Models: net/bridge/br_private.h struct net_bridge, struct net_bridge_port.
 
+use super::bridge_vlan::BridgeVlans;
 use crate::linux::id::IfIndex;
+use crate::linux::time::Time;
+use crate::packet::VlanProtocol;
 use std::time::Duration;
 
 /// Settings of a bridge.
@@ -12,6 +15,14 @@ pub struct BridgeConfig {
     pub ageing_time: Duration,
     /// `vlan_filtering`.
     pub vlan_filtering: bool,
+    /// `vlan_protocol`: the kind of tag that VLANs are told by.
+    pub vlan_protocol: VlanProtocol,
+    /// `vlan_default_pvid`: the VLAN that new ports belong to, untagged; 0 for none.
+    pub default_pvid: u16,
+    /// VLANs of the bridge's own device.
+    pub vlans: BridgeVlans,
+    /// `group_fwd_mask`: which of the addresses 01:80:c2:00:00:0X are forwarded, by X.
+    pub group_fwd_mask: u16,
     /// `mcast_snooping`: kept for listings; groups are always flooded.
     pub mcast_snooping: bool,
     /// Whether the MTU was set by a command (it then no longer follows the ports').
@@ -25,6 +36,10 @@ impl Default for BridgeConfig {
         BridgeConfig {
             ageing_time: Duration::from_secs(300),
             vlan_filtering: false,
+            vlan_protocol: VlanProtocol::Dot1q,
+            default_pvid: 1,
+            vlans: BridgeVlans::with_default(1),
+            group_fwd_mask: 0,
             mcast_snooping: true,
             mtu_set: false,
             ports: Vec::new(),
@@ -33,7 +48,7 @@ impl Default for BridgeConfig {
 }
 
 /// Flags of a bridge port.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BridgePort {
     /// `learning`: source addresses are learned.
     pub learning: bool,
@@ -47,10 +62,24 @@ pub struct BridgePort {
     pub hairpin: bool,
     /// `isolated`: no frames to or from other isolated ports.
     pub isolated: bool,
+    /// Its VLANs; they count while the bridge filters.
+    pub vlans: BridgeVlans,
+    /// When it began to forward. The bridge learns of a carrier a moment after the device (net/core/link_watch.c), so not
+    /// before that instant is over.
+    pub since: Time,
 }
 
 impl Default for BridgePort {
     fn default() -> Self {
-        BridgePort { learning: true, flood: true, mcast_flood: true, bcast_flood: true, hairpin: false, isolated: false }
+        BridgePort {
+            learning: true,
+            flood: true,
+            mcast_flood: true,
+            bcast_flood: true,
+            hairpin: false,
+            isolated: false,
+            vlans: BridgeVlans::default(),
+            since: Time::ZERO,
+        }
     }
 }

@@ -5,6 +5,7 @@
 
 pub mod addr;
 pub mod bridge;
+pub mod bridge_vlan;
 pub mod ipvlan;
 pub mod macvlan;
 pub mod stack;
@@ -13,6 +14,7 @@ pub mod vxlan;
 
 pub use addr::{IfAddr, Scope};
 pub use bridge::{BridgeConfig, BridgePort};
+pub use bridge_vlan::BridgeVlans;
 pub use ipvlan::{IpvlanConfig, IpvlanFlag, IpvlanMode};
 pub use macvlan::{MacvlanConfig, MacvlanMode};
 pub use stack::{IfFlags, LowerSeen, Stack, Upper, UpperKind};

@@ -4,7 +4,7 @@
 
 use super::vxlan::VxlanSet;
 use crate::linux::device::{IpvlanConfig, MacvlanConfig, MacvlanMode, VlanConfig};
-use crate::packet::Mac;
+use crate::packet::{Mac, VlanProtocol};
 use std::sync::Arc;
 
 /// What `ip link add … type` makes.
@@ -57,6 +57,12 @@ pub struct BridgeSet {
     pub ageing_time: Option<u32>,
     /// `vlan_filtering`.
     pub vlan_filtering: Option<bool>,
+    /// `vlan_protocol`.
+    pub vlan_protocol: Option<VlanProtocol>,
+    /// `vlan_default_pvid`.
+    pub vlan_default_pvid: Option<u16>,
+    /// `group_fwd_mask`.
+    pub group_fwd_mask: Option<u16>,
     /// `mcast_snooping`: kept, and without effect here.
     pub mcast_snooping: Option<bool>,
     /// `stp_state`: kept; only 0 is modelled.
@@ -113,6 +119,29 @@ pub struct LinkSet {
     pub learning: Option<bool>,
     /// `flood on|off`.
     pub flood: Option<bool>,
+    /// `mcast_flood on|off`.
+    pub mcast_flood: Option<bool>,
+    /// `bcast_flood on|off`.
+    pub bcast_flood: Option<bool>,
+}
+
+/// `bridge vlan add|del vid A[-B] dev DEV [pvid] [untagged] [self]`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BridgeVlanOp {
+    /// Added, or deleted.
+    pub add: bool,
+    /// The port; the bridge with `self`.
+    pub dev: Arc<str>,
+    /// The first VLAN.
+    pub first: u16,
+    /// The last VLAN.
+    pub last: u16,
+    /// `pvid`.
+    pub pvid: bool,
+    /// `untagged`.
+    pub untagged: bool,
+    /// `self`: the bridge's own device.
+    pub own: bool,
 }
 
 /// A change of devices.
@@ -127,6 +156,8 @@ pub enum LinkOp {
         /// What changes.
         set: LinkSet,
     },
+    /// `bridge vlan add|del`.
+    BridgeVlan(BridgeVlanOp),
     /// `ip link del DEV`.
     Del {
         /// The device.

@@ -13,7 +13,7 @@ pub mod xtables;
 
 pub use addr::AddrOp;
 pub use ipvs::IpvsOp;
-pub use link::{BridgeSet, LinkKind, LinkOp, LinkSet, NewLink};
+pub use link::{BridgeSet, BridgeVlanOp, LinkKind, LinkOp, LinkSet, NewLink};
 pub use neigh::{FdbOp, NeighOp};
 pub use route::{RouteBatch, RouteOp, RouteSpec, RouteVerb};
 pub use vxlan::{RemoteOp, RemoteVerb, VxlanSet};

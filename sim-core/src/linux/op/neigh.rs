@@ -78,6 +78,8 @@ pub enum FdbOp {
         replace: bool,
         /// `master`: in the table of the bridge that the device is a port of; else in that of the device, a bridge.
         master: bool,
+        /// `vlan N`; all that the port belongs to if none is given.
+        vlan: Option<u16>,
     },
     /// `bridge fdb del MAC dev PORT master`.
     Del {
@@ -87,6 +89,8 @@ pub enum FdbOp {
         mac: Mac,
         /// `master`.
         master: bool,
+        /// `vlan N`.
+        vlan: Option<u16>,
     },
     /// `bridge fdb … dst A self`: where a VXLAN device sends frames.
     Remote(super::vxlan::RemoteOp),

@@ -5,7 +5,7 @@ use crate::packet::Mac;
 use crate::report::doc::{Line, Role};
 use crate::report::evidence::bridge_of;
 use crate::report::view::{Report, StepView};
-use crate::trace::evidence::FdbVerdict;
+use crate::trace::evidence::{FdbVerdict, VlanVerdict};
 
 pub(super) fn learn(v: &StepView<'_>, mac: Mac, new: bool) -> Words {
     let port = v.evidence("port").map(|p| p.to_string()).unwrap_or_default();
@@ -53,4 +53,23 @@ pub(super) fn lookup(report: &Report<'_>, v: &StepView<'_>, mac: Mac, verdict: F
             Words::new(what.clone()).short(what)
         }
     }
+}
+
+pub(super) fn vlan(v: &StepView<'_>, ingress: bool, vid: u16, verdict: VlanVerdict) -> Words {
+    let dev = &v.dev;
+    let (what, why) = match (ingress, verdict) {
+        (true, VlanVerdict::Dropped) if vid == 0 => (
+            format!("no tag, and {dev} has no VLAN of its own for such frames (pvid): refused"),
+            "Untagged frames belong to the PVID of the port.",
+        ),
+        (true, VlanVerdict::Dropped) => (format!("tagged for VLAN {vid}, which {dev} does not belong to: refused"), ""),
+        (true, VlanVerdict::Pvid) => {
+            (format!("no VLAN told: it belongs to VLAN {vid}, the PVID of {dev}"), "Inside the bridge every frame has a VLAN.")
+        }
+        (true, _) => (format!("tagged for VLAN {vid}, which {dev} belongs to"), ""),
+        (false, VlanVerdict::Untagged) => (format!("VLAN {vid} leaves by {dev} untagged: the tag is taken away"), ""),
+        (false, VlanVerdict::Dropped) => (format!("{dev} does not belong to VLAN {vid}: not let out"), ""),
+        (false, _) => (format!("VLAN {vid} leaves by {dev} tagged"), ""),
+    };
+    Words::new(Line::plain(what)).why(why)
 }

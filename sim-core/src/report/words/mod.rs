@@ -71,6 +71,7 @@ pub fn of(report: &Report<'_>, v: &StepView<'_>) -> Words {
         Evidence::IpvsConn { created, reply, .. } => ipvs::conn(v, created, reply),
         Evidence::IpvsForward { forward, local, addr, port, .. } => ipvs::forward(forward, local, addr.ipv4(), port),
         Evidence::FdbLearn { mac, new, .. } => bridge::learn(v, mac, new),
+        Evidence::VlanFilter { ingress, vid, verdict } => bridge::vlan(v, ingress, vid, verdict),
         Evidence::FdbLookup { mac, verdict } => bridge::lookup(report, v, mac, verdict),
         Evidence::RemoteLookup { mac, hit, count, .. } => tunnel::lookup(v, mac, hit, count),
         Evidence::RemoteLearn { mac, remote, new } => tunnel::learn(v, mac, remote.ipv4(), new),
@@ -106,6 +107,9 @@ fn drop(v: &StepView<'_>, reason: DropReason) -> Words {
         R::TtlExceeded => "Each router takes one off; this one took the last.".to_owned(),
         R::BlackholeRoute => "Nobody is told.".to_owned(),
         R::RecursionLimit => "The devices hand the frame to each other without end.".to_owned(),
+        R::VlanFilter => {
+            "A bridge with vlan_filtering lets a frame in and out only where its VLAN is configured (bridge vlan add).".to_owned()
+        }
         R::NeighQueueFull => "The oldest of those that wait makes room.".to_owned(),
         R::TcpReset => "The connection is over.".to_owned(),
         R::LocalMac => "Its own frame has come back to it.".to_owned(),

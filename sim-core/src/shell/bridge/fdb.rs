@@ -27,7 +27,7 @@ pub(super) fn parse(args: &mut Args<'_>) -> Result<Command, ShellError> {
             if w.remote.dst.is_some() {
                 return Ok(Command::op(Op::Fdb(FdbOp::Remote(RemoteOp { verb: RemoteVerb::Del, ..w.remote }))));
             }
-            Ok(Command::op(Op::Fdb(FdbOp::Del { dev: w.dev, mac: w.mac, master: w.master })))
+            Ok(Command::op(Op::Fdb(FdbOp::Del { dev: w.dev, mac: w.mac, master: w.master, vlan: w.vlan })))
         }
         Some(c) if begins(c, "get") || begins(c, "flush") => Err(args.unsupported()),
         Some(c) if begins(c, "show") || c == "lst" || begins(c, "list") => Ok(Command::query(Query::Fdb(Show::parse(args)?))),
@@ -41,12 +41,13 @@ struct Words {
     kind: FdbKind,
     master: bool,
     own: bool,
+    vlan: Option<u16>,
     remote: RemoteOp,
 }
 
 fn words(args: &mut Args<'_>) -> Result<Words, ShellError> {
     let (mut dev, mut mac, mut kind, mut master, mut own) = (None, None, FdbKind::Permanent, false, false);
-    let (mut dst, mut port, mut vni, mut via) = (None, None, None, None);
+    let (mut dst, mut port, mut vni, mut via, mut vlan) = (None, None, None, None, None);
     while let Some(word) = args.next() {
         match word {
             "dev" => dev = Some(Arc::from(args.need()?)),
@@ -55,7 +56,8 @@ fn words(args: &mut Args<'_>) -> Result<Words, ShellError> {
             "port" => port = Some(args.number(65_535, "invalid port")? as u16),
             "vni" => vni = Some(args.number(0x00ff_ffff, "invalid VNI")? as u32),
             "via" => via = Some(args.need()?.into()),
-            "src_vni" | "nhid" | "vlan" | "use" | "extern_learn" | "sticky" | "router" => {
+            "vlan" => vlan = Some(args.number(4_095, "invalid vlan")? as u16),
+            "src_vni" | "nhid" | "use" | "extern_learn" | "sticky" | "router" => {
                 return Err(args.unsupported());
             }
             w if begins(w, "master") => master = true,
@@ -83,7 +85,7 @@ fn words(args: &mut Args<'_>) -> Result<Words, ShellError> {
         return Err(args.not_simulated("`self` beside `master`"));
     }
     let remote = RemoteOp { verb: RemoteVerb::Add, dev: Arc::clone(&dev), mac, dst, port, vni, via, kind };
-    Ok(Words { dev, mac, kind, master, own, remote })
+    Ok(Words { dev, mac, kind, master, own, vlan, remote })
 }
 
 fn set(args: &mut Args<'_>, verb: RemoteVerb) -> Result<Command, ShellError> {
@@ -91,7 +93,7 @@ fn set(args: &mut Args<'_>, verb: RemoteVerb) -> Result<Command, ShellError> {
     let mut ops = Vec::new();
     if w.remote.dst.is_none() || w.master {
         let replace = verb != RemoteVerb::Add;
-        ops.push(Op::Fdb(FdbOp::Set { dev: w.dev, mac: w.mac, kind: w.kind, replace, master: w.master }));
+        ops.push(Op::Fdb(FdbOp::Set { dev: w.dev, mac: w.mac, kind: w.kind, replace, master: w.master, vlan: w.vlan }));
     }
     if w.remote.dst.is_some() && (w.own || !w.master) {
         ops.push(Op::Fdb(FdbOp::Remote(RemoteOp { verb, ..w.remote })));
@@ -101,19 +103,20 @@ fn set(args: &mut Args<'_>, verb: RemoteVerb) -> Result<Command, ShellError> {
 
 /// The command of a change.
 pub(in crate::shell) fn print(op: &FdbOp) -> String {
+    let in_vlan = |vlan: Option<u16>| vlan.map(|v| format!(" vlan {v}")).unwrap_or_default();
     let whose = |master: bool| if master { "master" } else { "self" };
     match op {
         FdbOp::Remote(r) => super::remote::print(r),
-        FdbOp::Set { dev, mac, kind, replace, master } => {
+        FdbOp::Set { dev, mac, kind, replace, master, vlan } => {
             let verb = if *replace { "replace" } else { "add" };
             let kind = match kind {
                 FdbKind::Permanent => "permanent",
                 FdbKind::Static => "static",
                 FdbKind::Dynamic => "dynamic",
             };
-            format!("bridge fdb {verb} {mac} dev {} {} {kind}", quote(dev), whose(*master))
+            format!("bridge fdb {verb} {mac} dev {} {} {kind}{}", quote(dev), whose(*master), in_vlan(*vlan))
         }
-        FdbOp::Del { dev, mac, master } => format!("bridge fdb del {mac} dev {} {}", quote(dev), whose(*master)),
+        FdbOp::Del { dev, mac, master, vlan } => format!("bridge fdb del {mac} dev {} {}{}", quote(dev), whose(*master), in_vlan(*vlan)),
     }
 }
 

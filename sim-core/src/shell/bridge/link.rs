@@ -41,14 +41,17 @@ fn set(args: &mut Args<'_>) -> Result<Command, ShellError> {
             "isolated" => set.isolated = Some(args.on_off("isolated")?),
             "learning" => set.learning = Some(args.on_off("learning")?),
             "flood" => set.flood = Some(args.on_off("flood")?),
-            "guard" | "root_block" | "fastleave" | "learning_sync" | "mcast_router" | "mcast_flood" | "bcast_flood"
-            | "mcast_to_unicast" | "cost" | "priority" | "state" | "hwmode" | "self" | "neigh_suppress" | "vlan_tunnel" | "locked"
-            | "backup_port" | "nobackup_port" => return Err(args.unsupported()),
+            "mcast_flood" => set.mcast_flood = Some(args.on_off("mcast_flood")?),
+            "bcast_flood" => set.bcast_flood = Some(args.on_off("bcast_flood")?),
+            "guard" | "root_block" | "fastleave" | "learning_sync" | "mcast_router" | "mcast_to_unicast" | "cost" | "priority"
+            | "state" | "hwmode" | "self" | "neigh_suppress" | "vlan_tunnel" | "locked" | "backup_port" | "nobackup_port" => {
+                return Err(args.unsupported());
+            }
             "master" => {}
             w => {
                 return Err(args
                     .error(format!("Error: unknown option \"{w}\""))
-                    .help("hairpin, isolated, learning or flood, with on or off"));
+                    .help("hairpin, isolated, learning, flood, mcast_flood or bcast_flood, with on or off"));
             }
         }
     }

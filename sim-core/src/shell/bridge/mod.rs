@@ -5,6 +5,7 @@
 pub mod fdb;
 pub mod link;
 pub mod remote;
+pub mod vlan;
 
 use super::args::{Args, begins};
 use super::{Command, ShellError, Spec};
@@ -14,7 +15,7 @@ use std::sync::Arc;
 pub static SPEC: Spec = Spec {
     name: "bridge",
     about: "bridge ports and forwarding databases",
-    usage: "bridge [-n NETNS] [-d] { fdb | link } { show | add | replace | del | set | … }",
+    usage: "bridge [-n NETNS] [-d] { fdb | link | vlan } { show | add | replace | del | set | … }",
     parse,
 };
 
@@ -57,7 +58,8 @@ fn parse(args: &mut Args<'_>) -> Result<Command, ShellError> {
     let command = match object {
         o if begins(o, "link") => link::parse(args, details),
         o if begins(o, "fdb") => fdb::parse(args),
-        o if ["mdb", "vlan", "vni", "monitor"].iter().any(|k| begins(o, k)) => Err(args.unsupported()),
+        o if begins(o, "vlan") => vlan::parse(args),
+        o if ["mdb", "vni", "monitor"].iter().any(|k| begins(o, k)) => Err(args.unsupported()),
         o => Err(args.error(format!("Object \"{o}\" is unknown, try \"bridge help\"."))),
     }?;
     Ok(command.inside(netns.as_ref()))

@@ -163,9 +163,11 @@ fn slave(args: &mut Args<'_>, set: &mut LinkSet) -> Result<(), ShellError> {
             "isolated" => set.isolated = Some(args.on_off("isolated")?),
             "learning" => set.learning = Some(args.on_off("learning")?),
             "flood" => set.flood = Some(args.on_off("flood")?),
+            "mcast_flood" => set.mcast_flood = Some(args.on_off("mcast_flood")?),
+            "bcast_flood" => set.bcast_flood = Some(args.on_off("bcast_flood")?),
             "state" | "priority" | "cost" | "guard" | "root_block" | "fastleave" | "proxy_arp" | "proxy_arp_wifi" | "mcast_router"
-            | "mcast_fast_leave" | "mcast_flood" | "bcast_flood" | "mcast_to_unicast" | "group_fwd_mask" | "neigh_suppress"
-            | "vlan_tunnel" | "locked" | "backup_port" | "nobackup_port" | "fdb_flush" => return Err(args.unsupported()),
+            | "mcast_fast_leave" | "mcast_to_unicast" | "group_fwd_mask" | "neigh_suppress" | "vlan_tunnel" | "locked" | "backup_port"
+            | "nobackup_port" | "fdb_flush" => return Err(args.unsupported()),
             w => return Err(args.error_status(format!("bridge_slave: unknown option \"{w}\"?"), 255)),
         }
     }
@@ -177,6 +179,15 @@ pub(super) fn bridge_words(set: &BridgeSet) -> String {
     let mut out = String::new();
     if let Some(v) = set.ageing_time {
         let _ = write!(out, " ageing_time {v}");
+    }
+    if let Some(p) = set.vlan_protocol {
+        let _ = write!(out, " vlan_protocol {}", p.name());
+    }
+    if let Some(v) = set.vlan_default_pvid {
+        let _ = write!(out, " vlan_default_pvid {v}");
+    }
+    if let Some(v) = set.group_fwd_mask {
+        let _ = write!(out, " group_fwd_mask {v}");
     }
     for (key, v) in [("stp_state", set.stp_state), ("vlan_filtering", set.vlan_filtering), ("mcast_snooping", set.mcast_snooping)] {
         if let Some(v) = v {
@@ -191,6 +202,7 @@ pub(in crate::shell) fn print(op: &LinkOp) -> Vec<String> {
     match op {
         LinkOp::Add(new) => vec![link_add::print(new)],
         LinkOp::Del { dev } => vec![format!("ip link del dev {dev}")],
+        LinkOp::BridgeVlan(op) => vec![super::super::bridge::vlan::print(op)],
         LinkOp::Set { dev, set } => {
             let mut line = format!("ip link set dev {dev}");
             if let Some(v) = &set.netns {
@@ -220,7 +232,14 @@ pub(in crate::shell) fn print(op: &LinkOp) -> Vec<String> {
             if let Some(up) = set.up {
                 line.push_str(if up { " up" } else { " down" });
             }
-            let of_port = [("hairpin", set.hairpin), ("isolated", set.isolated), ("learning", set.learning), ("flood", set.flood)];
+            let of_port = [
+                ("hairpin", set.hairpin),
+                ("isolated", set.isolated),
+                ("learning", set.learning),
+                ("flood", set.flood),
+                ("mcast_flood", set.mcast_flood),
+                ("bcast_flood", set.bcast_flood),
+            ];
             let slave: String = of_port.iter().filter_map(|(k, v)| v.map(|v| format!(" {k} {}", if v { "on" } else { "off" }))).collect();
             let bridge = bridge_words(&set.bridge);
             let mut lines = vec![line];
@@ -430,9 +449,12 @@ fn details(ns: &Netns, d: &Device, second: &mut String, sep: &str) {
         DeviceKind::Bridge(b) => {
             let _ = write!(
                 second,
-                "{sep}    bridge ageing_time {} stp_state 0 vlan_filtering {} mcast_snooping {} ",
+                "{sep}    bridge ageing_time {} stp_state 0 vlan_filtering {} vlan_protocol {} group_fwd_mask {:#x} vlan_default_pvid {} mcast_snooping {} ",
                 b.ageing_time.as_millis() / 10,
                 u8::from(b.vlan_filtering),
+                b.vlan_protocol.name(),
+                b.group_fwd_mask,
+                b.default_pvid,
                 u8::from(b.mcast_snooping)
             );
         }

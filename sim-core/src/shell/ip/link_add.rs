@@ -10,7 +10,7 @@ use super::link_stacked;
 use super::vxlan;
 use crate::linux::Op;
 use crate::linux::op::{BridgeSet, LinkKind, LinkOp, LinkSet, NewLink};
-use crate::packet::Mac;
+use crate::packet::{Mac, VlanProtocol};
 use std::fmt::Write as _;
 use std::sync::Arc;
 
@@ -192,15 +192,21 @@ pub(super) fn bridge(args: &mut Args<'_>) -> Result<BridgeSet, ShellError> {
             "mcast_snooping" => set.mcast_snooping = flag("invalid mcast_snooping")?,
             "stp_state" => set.stp_state = flag("invalid stp_state")?,
             "ageing_time" => set.ageing_time = Some(args.number(u64::from(u32::MAX), "invalid ageing_time")? as u32),
+            "vlan_protocol" => {
+                set.vlan_protocol = Some(match args.need()?.to_ascii_lowercase().as_str() {
+                    "802.1q" => VlanProtocol::Dot1q,
+                    "802.1ad" => VlanProtocol::Dot1ad,
+                    _ => return Err(args.invalid("invalid vlan_protocol")),
+                });
+            }
+            "vlan_default_pvid" => set.vlan_default_pvid = Some(args.number(u64::from(u16::MAX), "invalid vlan_default_pvid")? as u16),
+            "group_fwd_mask" => set.group_fwd_mask = Some(args.number(u64::from(u16::MAX), "invalid group_fwd_mask")? as u16),
             "forward_delay"
             | "hello_time"
             | "max_age"
             | "priority"
-            | "group_fwd_mask"
             | "group_address"
             | "no_linklocal_learn"
-            | "vlan_protocol"
-            | "vlan_default_pvid"
             | "vlan_stats_enabled"
             | "vlan_stats_per_port"
             | "mcast_vlan_snooping"
