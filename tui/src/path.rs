@@ -122,7 +122,9 @@ fn visits(lesson: &Lesson<'_>, packet: PacketId) -> Vec<(NetnsId, What)> {
         }
         let what = match step.evidence {
             Evidence::Receive { .. } | Evidence::Transmit { .. } if step.dev.is_some() => What::Device(step.dev),
-            Evidence::RouteLookup { .. } | Evidence::SocketSend { .. } | Evidence::Deliver { .. } => What::Stack,
+            Evidence::RouteLookup { .. } | Evidence::PolicyRule { .. } | Evidence::SocketSend { .. } | Evidence::Deliver { .. } => {
+                What::Stack
+            }
             _ => continue,
         };
         // between a port and whatever comes next stands its bridge
@@ -291,7 +293,7 @@ fn stage(lesson: &Lesson<'_>, id: StepId) -> Option<Stage> {
             Hook::Output => Stage::Out,
             Hook::Postrouting => Stage::Post,
         }),
-        Evidence::RouteLookup { .. } => Some(Stage::Route),
+        Evidence::RouteLookup { .. } | Evidence::PolicyRule { .. } => Some(Stage::Route),
         Evidence::TtlDecrement { .. } => Some(Stage::Forward),
         Evidence::SocketSend { .. } | Evidence::Deliver { .. } | Evidence::SocketError { .. } | Evidence::TcpState { .. } => {
             Some(Stage::Socket)

@@ -89,6 +89,7 @@ impl<T: Tracer> Walk<'_, T> {
                     mark: 0,
                     oif: IfIndex::NONE,
                     pmtudisc: PmtuDisc::Dont,
+                    l4: (Protocol::ICMP, (0, 0)),
                     socket: SocketId::NONE,
                     flow: skb.flow,
                 };
@@ -287,6 +288,7 @@ impl<T: Tracer> Walk<'_, T> {
             mark: 0,
             oif: IfIndex::NONE,
             pmtudisc: PmtuDisc::Dont,
+            l4: (Protocol::ICMP, (0, 0)),
             socket: SocketId::NONE,
             flow: about.flow,
         };

@@ -20,6 +20,7 @@ impl SendSpec<IpAddr> {
             mark: self.mark,
             oif: self.oif,
             pmtudisc: self.pmtudisc,
+            l4: self.l4,
             socket: self.socket,
             flow: self.flow,
             confirms: self.confirms,

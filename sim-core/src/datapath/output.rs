@@ -5,14 +5,14 @@
 //! Simplifies: identifications count up per namespace; packets with DF carry 0.
 
 use super::hook::{HookState, NfVerdict};
-use super::route::{Dst, find_output};
+use super::route::{Ask, Dst, find_output, l4_of};
 use super::walk::Walk;
 use crate::linux::fib::RouteType;
 use crate::linux::netfilter::Hook;
 use crate::linux::skb::Skb;
 use crate::linux::socket::PmtuDisc;
 use crate::linux::{Errno, FlowId, IfIndex, PacketId, SocketId};
-use crate::packet::{Body, Bytes, Ipv4Addr, Ipv4Header, Ipv4Packet, Net};
+use crate::packet::{Body, Bytes, Ipv4Addr, Ipv4Header, Ipv4Packet, Net, Protocol};
 use crate::trace::{Change, DropReason, Evidence, Tracer};
 
 /// What the sender of a packet decides.
@@ -32,6 +32,8 @@ pub struct SendSpec<A = Ipv4Addr> {
     pub oif: IfIndex,
     /// Whether it may be cut, and DF.
     pub pmtudisc: PmtuDisc,
+    /// Protocol and ports, as policy rules see them; those of the packet itself count where there is one.
+    pub l4: (Protocol, (u16, u16)),
     /// The socket that sends it.
     pub socket: SocketId,
     /// Whether the connection made progress: its neighbour is there (`dst_pending_confirm`).
@@ -45,7 +47,7 @@ pub struct SendSpec<A = Ipv4Addr> {
 /// # Errors
 /// ENETUNREACH, EHOSTUNREACH, EACCES, EINVAL as the route says.
 pub fn route_for<T: Tracer>(w: &mut Walk<'_, T>, spec: &SendSpec) -> Result<(Ipv4Addr, u32), Errno> {
-    let (found, result) = find_output(&w.ns.config, spec.src, spec.dst, spec.oif);
+    let (found, result) = find_output(&w.ns.config, &Ask::of(spec));
     match result {
         Ok((dst, src)) => Ok((src, w.path_mtu(spec.dst, dst.mtu))),
         Err(e) => {
@@ -55,7 +57,7 @@ pub fn route_for<T: Tracer>(w: &mut Walk<'_, T>, spec: &SendSpec) -> Result<(Ipv
                 let id = PacketId(w.ids.last_packet);
                 w.trace.packet(id, w.cause, PacketId::NONE, spec.flow);
                 let cause = std::mem::replace(&mut w.cause, id);
-                w.route_output_step(None, spec.dst, &found, &Err(e));
+                w.route_output_step(None, spec.dst, spec.mark, &found, &Err(e));
                 w.cause = cause;
             }
             Err(e)
@@ -68,7 +70,7 @@ pub fn route_for<T: Tracer>(w: &mut Walk<'_, T>, spec: &SendSpec) -> Result<(Ipv
 /// # Errors
 /// Those of the route lookup; EMSGSIZE; EPERM when OUTPUT dropped it.
 pub fn ip_send<T: Tracer>(w: &mut Walk<'_, T>, spec: &SendSpec, body: Body) -> Result<(), Errno> {
-    let (found, result) = find_output(&w.ns.config, spec.src, spec.dst, spec.oif);
+    let (found, result) = find_output(&w.ns.config, &Ask { l4: l4_of(&body), ..Ask::of(spec) });
     let len = (Ipv4Packet::HEADER_LEN + body.len()) as u32;
     let (src, mtu) = match &result {
         Ok((dst, src)) if spec.pmtudisc == PmtuDisc::Probe => (*src, dst.mtu),
@@ -105,7 +107,7 @@ pub fn ip_send<T: Tracer>(w: &mut Walk<'_, T>, spec: &SendSpec, body: Body) -> R
     if T::ON && spec.socket.is_some() {
         w.step(&skb, IfIndex::NONE, Evidence::SocketSend { socket: spec.socket, len: data as u32 });
     }
-    w.route_output_step(Some(&skb), spec.dst, &found, &result);
+    w.route_output_step(Some(&skb), spec.dst, spec.mark, &found, &result);
     match result {
         Err(e) => {
             w.drop_skb(skb, IfIndex::NONE, DropReason::IpOutNoRoutes);
@@ -125,7 +127,8 @@ pub fn ip_send<T: Tracer>(w: &mut Walk<'_, T>, spec: &SendSpec, body: Body) -> R
 /// As [`ip_send`].
 pub fn ip_send_raw<T: Tracer>(w: &mut Walk<'_, T>, packet: Ipv4Packet, socket: SocketId, flow: FlowId) -> Result<(), Errno> {
     let h = packet.header;
-    let (dst, _) = w.route_output(None, Ipv4Addr::UNSPECIFIED, h.dst, IfIndex::NONE)?;
+    let ask = Ask { tos: h.tos, l4: l4_of(&packet.body), ..Ask::to(h.dst) };
+    let (dst, _) = w.route_output_for(None, &ask)?;
     if packet.len() as u32 > dst.mtu {
         return Err(Errno::EMSGSIZE);
     }

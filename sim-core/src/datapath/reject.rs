@@ -10,7 +10,7 @@ use crate::linux::netfilter::Hook;
 use crate::linux::skb::Skb;
 use crate::linux::socket::PmtuDisc;
 use crate::linux::{IfIndex, SocketId};
-use crate::packet::{Body, Bytes, Tcp, TcpFlags, TcpOptions};
+use crate::packet::{Body, Bytes, Protocol, Tcp, TcpFlags, TcpOptions};
 use crate::trace::Tracer;
 
 /// Answers with ICMP destination unreachable of `code` (nf_send_unreach).
@@ -65,6 +65,7 @@ pub fn nf_send_reset<T: Tracer>(w: &mut Walk<'_, T>, skb: &Skb, _state: &HookSta
         mark: 0,
         oif: IfIndex::NONE,
         pmtudisc: PmtuDisc::Want,
+        l4: (Protocol::TCP, (0, 0)),
         socket: SocketId::NONE,
         flow: skb.flow,
     };

@@ -2,15 +2,16 @@
 //!
 //! Models: net/ipv4/route.c ip_route_input_slow, ip_route_output_key_hash_rcu, ip_route_me_harder (net/ipv4/netfilter.c);
 //! net/ipv4/fib_frontend.c fib_validate_source; net/ipv4/devinet.c inet_select_addr.
-//! Simplifies: of several next hops the first live one is taken; policy rules are the three defaults.
+//! Simplifies: of several next hops the first live one is taken.
 
 use super::walk::Walk;
 use crate::linux::config::Config;
 use crate::linux::device::Scope;
 use crate::linux::fib::{NextHop, Route, RouteType};
+use crate::linux::rule::{FlowKey, Looked};
 use crate::linux::skb::Skb;
 use crate::linux::{Errno, IfIndex, RowId};
-use crate::packet::{Ipv4Addr, Net};
+use crate::packet::{Body, Ipv4Addr, Net, Protocol};
 use crate::trace::evidence::Addr32;
 use crate::trace::{DropReason, Evidence, Tracer};
 
@@ -67,9 +68,73 @@ fn usable(config: &Config, route: &Route<Ipv4Addr>, oif: IfIndex) -> bool {
     }
 }
 
+/// What a route is asked for (struct flowi4).
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Ask {
+    /// Source address; unspecified if it is to be chosen.
+    pub(super) src: Ipv4Addr,
+    /// Destination address.
+    pub(super) dst: Ipv4Addr,
+    /// Device that the packet came in by; `lo` for packets made here.
+    pub(super) iif: IfIndex,
+    /// Device that it must leave by, or none.
+    pub(super) oif: IfIndex,
+    /// Mark.
+    pub(super) mark: u32,
+    /// TOS.
+    pub(super) tos: u8,
+    /// Protocol and ports, as far as they are known.
+    pub(super) l4: (Protocol, (u16, u16)),
+}
+
+impl Ask {
+    /// A packet made here, of which nothing but the destination is known.
+    pub(super) fn to(dst: Ipv4Addr) -> Ask {
+        Ask { src: Ipv4Addr::UNSPECIFIED, dst, iif: LOOPBACK, oif: IfIndex::NONE, mark: 0, tos: 0, l4: (Protocol(0), (0, 0)) }
+    }
+
+    /// What a sender decides.
+    pub(super) fn of(spec: &super::output::SendSpec) -> Ask {
+        Ask { src: spec.src, oif: spec.oif, mark: spec.mark, tos: spec.tos, l4: spec.l4, ..Ask::to(spec.dst) }
+    }
+
+    /// A packet as it is, on its way to `dst` from `src`.
+    fn of_packet(skb: &Skb, src: Ipv4Addr, dst: Ipv4Addr) -> Ask {
+        let (tos, l4) = skb.frame.ipv4().map_or((0, (Protocol(0), (0, 0))), |p| (p.header.tos, l4_of(&p.body)));
+        Ask { src, mark: skb.mark, tos, l4, ..Ask::to(dst) }
+    }
+
+    fn key<'c>(&self, config: &'c Config) -> FlowKey<'c, Ipv4Addr> {
+        let (protocol, ports) = self.l4;
+        FlowKey {
+            src: self.src,
+            dst: self.dst,
+            iif: config.devices.name(self.iif),
+            oif: config.devices.name(self.oif),
+            mark: self.mark,
+            tos: self.tos & 0x1c,
+            protocol,
+            ports,
+            uid: 0,
+        }
+    }
+}
+
+/// Protocol and ports of a packet, as a policy rule sees them.
+pub(super) fn l4_of(body: &Body) -> (Protocol, (u16, u16)) {
+    let ports = match body {
+        Body::Tcp(t) => (t.src_port, t.dst_port),
+        Body::Udp(u) => (u.src_port, u.dst_port),
+        _ => (0, 0),
+    };
+    (body.protocol(), ports)
+}
+
 /// What a lookup found.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Found {
+    /// The rule that led to it, where the rules are not the kernel's own three.
+    rule: Option<(u32, RowId)>,
     row: RowId,
     kind: RouteType,
     hop: Option<NextHop<Ipv4Addr>>,
@@ -79,9 +144,28 @@ pub(super) struct Found {
 
 /// fib_lookup.
 #[inline]
-fn fib_lookup(config: &Config, dst: Ipv4Addr, oif: IfIndex) -> Option<Found> {
-    let (_, r) = config.fib.lookup(dst, |r| usable(config, r, oif))?;
-    Some(Found { row: r.row, kind: r.kind, hop: live_hop(config, r, oif), src: r.src, mtu: r.mtu })
+fn fib_lookup(config: &Config, ask: &Ask) -> Option<Found> {
+    let fits = |r: &Route<Ipv4Addr>| usable(config, r, ask.oif);
+    if config.fib.rules.is_plain() {
+        let (_, r) = config.fib.lookup(ask.dst, fits)?;
+        return Some(Found { rule: None, row: r.row, kind: r.kind, hop: live_hop(config, r, ask.oif), src: r.src, mtu: r.mtu });
+    }
+    match config.fib.look_up(&ask.key(config), fits) {
+        Looked::Route(rule, _, r) => {
+            let rule = Some((rule.pref, rule.row));
+            Some(Found { rule, row: r.row, kind: r.kind, hop: live_hop(config, r, ask.oif), src: r.src, mtu: r.mtu })
+        }
+        Looked::Refused(rule, errno) => {
+            let kind = match errno {
+                Errno::EACCES => RouteType::Prohibit,
+                Errno::EINVAL => RouteType::Blackhole,
+                // a rule's "unreachable" is that of the network
+                _ => RouteType::Throw,
+            };
+            Some(Found { rule: Some((rule.pref, rule.row)), row: RowId::NONE, kind, hop: None, src: None, mtu: None })
+        }
+        Looked::Nothing => None,
+    }
 }
 
 fn refusal(kind: RouteType) -> Option<Errno> {
@@ -111,10 +195,24 @@ pub fn select_addr(config: &Config, dev: IfIndex, dst: Ipv4Addr, scope: Scope) -
 
 impl<T: Tracer> Walk<'_, T> {
     #[inline]
-    fn route_step(&mut self, skb: Option<&Skb>, dev: IfIndex, input: bool, found: Option<&Found>, dst: Ipv4Addr, src: Ipv4Addr) {
+    fn route_step(
+        &mut self,
+        skb: Option<&Skb>,
+        dev: IfIndex,
+        input: bool,
+        found: Option<&Found>,
+        (dst, mark): (Ipv4Addr, u32),
+        src: Ipv4Addr,
+    ) {
         // an ARP request is held against the routes too; what came of it is told by its own step
         if !T::ON || skb.is_some_and(|s| matches!(s.frame.net, Net::Arp(_))) {
             return;
+        }
+        if let Some((pref, row)) = found.and_then(|f| f.rule) {
+            let mark = skb.map_or(mark, |s| s.mark);
+            let evidence = Evidence::PolicyRule { pref, row, mark };
+            let (packet, version) = skb.map_or((self.cause, crate::linux::VersionId::NONE), |s| (s.id, s.version));
+            self.trace.step(crate::trace::Step { at: self.now, netns: self.ns.id, dev, packet, version, evidence });
         }
         let evidence = Evidence::RouteLookup {
             input,
@@ -154,25 +252,26 @@ impl<T: Tracer> Walk<'_, T> {
             }
         }
         if to_everyone {
-            self.route_step(Some(skb), iif, true, None, dst, Ipv4Addr::UNSPECIFIED);
+            self.route_step(Some(skb), iif, true, None, (dst, skb.mark), Ipv4Addr::UNSPECIFIED);
             return Ok(Dst { kind: RouteType::Broadcast, oif: LOOPBACK, gateway: None, mtu: 65_535, redirect: false });
         }
         let forwarding = device.conf.forwarding;
-        let found = fib_lookup(config, dst, IfIndex::NONE);
+        let ask = Ask { iif, ..Ask::of_packet(skb, src, dst) };
+        let found = fib_lookup(config, &ask);
         let result = match &found {
             None => Err(InputError::Unreachable(if forwarding { Errno::ENETUNREACH } else { Errno::EHOSTUNREACH })),
             Some(f) => match (refusal(f.kind), f.kind) {
                 (Some(e), _) => Err(InputError::Unreachable(if forwarding { e } else { Errno::EHOSTUNREACH })),
-                (None, RouteType::Local) => validate_source(config, src, iif, IfIndex::NONE)
+                (None, RouteType::Local) => validate_source(config, &ask, IfIndex::NONE)
                     .map(|_| Dst { kind: RouteType::Local, oif: LOOPBACK, gateway: None, mtu: 65_535, redirect: false })
                     .map_err(InputError::Martian),
-                (None, RouteType::Broadcast) => validate_source(config, src, iif, IfIndex::NONE)
+                (None, RouteType::Broadcast) => validate_source(config, &ask, IfIndex::NONE)
                     .map(|_| Dst { kind: RouteType::Broadcast, oif: LOOPBACK, gateway: None, mtu: 65_535, redirect: false })
                     .map_err(InputError::Martian),
                 (None, _) if !forwarding => Err(InputError::Unreachable(Errno::EHOSTUNREACH)),
                 (None, _) => match f.hop {
                     None => Err(InputError::Unreachable(Errno::ENETUNREACH)),
-                    Some(hop) => validate_source(config, src, iif, hop.dev).map_err(InputError::Martian).map(|on_link| Dst {
+                    Some(hop) => validate_source(config, &ask, hop.dev).map_err(InputError::Martian).map(|on_link| Dst {
                         kind: RouteType::Unicast,
                         oif: hop.dev,
                         gateway: hop.via,
@@ -182,7 +281,7 @@ impl<T: Tracer> Walk<'_, T> {
                 },
             },
         };
-        self.route_step(Some(skb), iif, true, found.as_ref(), dst, Ipv4Addr::UNSPECIFIED);
+        self.route_step(Some(skb), iif, true, found.as_ref(), (dst, skb.mark), Ipv4Addr::UNSPECIFIED);
         result
     }
 
@@ -192,8 +291,20 @@ impl<T: Tracer> Walk<'_, T> {
     /// # Errors
     /// ENETUNREACH without a route; EHOSTUNREACH, EACCES, EINVAL of the refusing routes.
     pub fn route_output(&mut self, skb: Option<&Skb>, src: Ipv4Addr, dst: Ipv4Addr, oif: IfIndex) -> Result<(Dst, Ipv4Addr), Errno> {
-        let (found, result) = find_output(&self.ns.config, src, dst, oif);
-        self.route_output_step(skb, dst, &found, &result);
+        let ask = match skb {
+            Some(skb) => Ask { oif, ..Ask::of_packet(skb, src, dst) },
+            None => Ask { src, oif, ..Ask::to(dst) },
+        };
+        self.route_output_for(skb, &ask)
+    }
+
+    /// The same for all that is known of the packet.
+    ///
+    /// # Errors
+    /// As [`Walk::route_output`].
+    pub(super) fn route_output_for(&mut self, skb: Option<&Skb>, ask: &Ask) -> Result<(Dst, Ipv4Addr), Errno> {
+        let (found, result) = find_output(&self.ns.config, ask);
+        self.route_output_step(skb, ask.dst, ask.mark, &found, &result);
         result
     }
 
@@ -202,20 +313,22 @@ impl<T: Tracer> Walk<'_, T> {
         &mut self,
         skb: Option<&Skb>,
         dst: Ipv4Addr,
+        mark: u32,
         found: &Option<Found>,
         result: &Result<(Dst, Ipv4Addr), Errno>,
     ) {
         if T::ON {
             let chosen = result.as_ref().map_or(Ipv4Addr::UNSPECIFIED, |(_, s)| *s);
-            self.route_step(skb, IfIndex::NONE, false, found.as_ref(), dst, chosen);
+            self.route_step(skb, IfIndex::NONE, false, found.as_ref(), (dst, mark), chosen);
         }
     }
 }
 
 /// The route of a packet that is made here, and its source address; pure.
-pub(super) fn find_output(config: &Config, src: Ipv4Addr, dst: Ipv4Addr, oif: IfIndex) -> (Option<Found>, Result<(Dst, Ipv4Addr), Errno>) {
-    let dst = if dst.is_unspecified() { Ipv4Addr::LOCALHOST } else { dst };
-    let found = fib_lookup(config, dst, oif);
+pub(super) fn find_output(config: &Config, ask: &Ask) -> (Option<Found>, Result<(Dst, Ipv4Addr), Errno>) {
+    let dst = if ask.dst.is_unspecified() { Ipv4Addr::LOCALHOST } else { ask.dst };
+    let (src, oif) = (ask.src, ask.oif);
+    let found = fib_lookup(config, &Ask { dst, ..*ask });
     let result = match &found {
         None if oif.is_some() && config.devices.get(oif).is_some_and(|d| d.up) => {
             // a packet bound to a device goes out by it even without a route: the destination is taken to be on the link
@@ -246,13 +359,16 @@ pub(super) fn find_output(config: &Config, src: Ipv4Addr, dst: Ipv4Addr, oif: If
 }
 
 /// Whether `src` may come in by `iif` (fib_validate_source). True if the sender is on that link.
-fn validate_source(config: &Config, src: Ipv4Addr, iif: IfIndex, oif: IfIndex) -> Result<bool, DropReason> {
+fn validate_source(config: &Config, came: &Ask, oif: IfIndex) -> Result<bool, DropReason> {
+    let (src, iif) = (came.src, came.iif);
     let Some(device) = config.devices.get(iif) else { return Err(DropReason::DevReady) };
     let all = &config.sysctl.conf_all;
     let rp_filter = device.conf.rp_filter.max(all.rp_filter);
     let accept_local = device.conf.accept_local || all.accept_local;
     let redirects = device.conf.send_redirects || all.send_redirects;
-    if rp_filter == 0 && (oif != iif || !redirects) {
+    // rules may say otherwise than the local table: then everything is looked at
+    let plain = config.fib.rules.is_plain();
+    if rp_filter == 0 && (oif != iif || !redirects) && (plain || accept_local) {
         if accept_local {
             return Ok(false);
         }
@@ -260,7 +376,21 @@ fn validate_source(config: &Config, src: Ipv4Addr, iif: IfIndex, oif: IfIndex) -
         return if own && iif != LOOPBACK { Err(DropReason::IpLocalSource) } else { Ok(false) };
     }
     let last_resort = || if rp_filter != 0 { Err(DropReason::IpRpFilter) } else { Ok(false) };
-    let Some((_, route)) = config.fib.lookup(src, |r| usable(config, r, IfIndex::NONE)) else { return last_resort() };
+    // the way back: ends and ports change places, and it is this host's own packet that leaves
+    let valid_mark = device.conf.src_valid_mark || all.src_valid_mark;
+    let back = Ask {
+        src: came.dst,
+        dst: src,
+        iif: if oif.is_some() { oif } else { LOOPBACK },
+        oif: IfIndex::NONE,
+        mark: if valid_mark { came.mark } else { 0 },
+        tos: came.tos,
+        l4: (came.l4.0, (came.l4.1.1, came.l4.1.0)),
+    };
+    let route = match config.fib.look_up(&back.key(config), |r| usable(config, r, IfIndex::NONE)) {
+        Looked::Route(_, _, route) => route,
+        Looked::Refused(..) | Looked::Nothing => return last_resort(),
+    };
     match route.kind {
         RouteType::Unicast => {}
         RouteType::Local if accept_local || iif == LOOPBACK => {}
@@ -280,6 +410,9 @@ fn validate_source(config: &Config, src: Ipv4Addr, iif: IfIndex, oif: IfIndex) -
     if rp_filter == 1 {
         return Err(DropReason::IpRpFilter);
     }
-    let by_iif = config.fib.lookup(src, |r| usable(config, r, iif) && r.kind == RouteType::Unicast);
-    Ok(by_iif.is_some_and(|(_, r)| r.nexthops.iter().any(|h| h.dev == iif && h.via.is_none())))
+    let by_iif = Ask { oif: iif, ..back };
+    Ok(match config.fib.look_up(&by_iif.key(config), |r| usable(config, r, iif) && r.kind == RouteType::Unicast) {
+        Looked::Route(_, _, r) => r.nexthops.iter().any(|h| h.dev == iif && h.via.is_none()),
+        Looked::Refused(..) | Looked::Nothing => false,
+    })
 }

@@ -281,6 +281,7 @@ pub fn send_raw<T: Tracer>(w: &mut Walk<'_, T>, bytes: &[u8]) -> Result<usize> {
             mark: 0,
             oif: IfIndex::NONE,
             pmtudisc: PmtuDisc::Dont,
+            l4: (packet.body.protocol(), (0, 0)),
             socket: SocketId::NONE,
             flow,
         };

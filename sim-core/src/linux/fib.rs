@@ -412,6 +412,8 @@ impl std::fmt::Display for TableId {
 /// local, main, default.
 #[derive(Clone, Debug)]
 pub struct Fib<A> {
+    /// Which tables are asked for which packet.
+    pub rules: super::rule::Rules<A>,
     /// `local`.
     pub local: FibTable<A>,
     /// `main`.
@@ -422,7 +424,7 @@ pub struct Fib<A> {
 
 impl<A: Address> Default for Fib<A> {
     fn default() -> Self {
-        Fib { local: FibTable::default(), main: FibTable::default(), others: Vec::new() }
+        Fib { rules: super::rule::Rules::default(), local: FibTable::default(), main: FibTable::default(), others: Vec::new() }
     }
 }
 

@@ -35,6 +35,7 @@ pub mod netfilter;
 pub mod netns;
 pub mod op;
 pub mod rng;
+pub mod rule;
 pub mod skb;
 pub mod socket;
 pub mod sysctl;

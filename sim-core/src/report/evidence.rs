@@ -1,6 +1,7 @@
 //! Evidence as named values: each code looked up in the tables that were in force.
 
 use super::names::{action_name, brief, ct_words, icmp_name, pkttype, remote_hit, tcp_state, timer, tunnel, verdict_word};
+use super::policy::{find_policy, rule_words};
 use super::provenance::Provenance;
 use super::rows;
 use super::value::{Fields, Value};
@@ -87,6 +88,20 @@ impl<'r> Report<'r> {
             }
             Evidence::TcpState { socket, from, to } => {
                 Told::new(vec![("socket", socket.0.into()), ("from", tcp_state(from).into()), ("to", tcp_state(to).into())])
+            }
+            Evidence::PolicyRule { pref, row, mark } => {
+                let found = self.config(ns, n).and_then(|c| find_policy(c, pref, row).map(|r| (c, r)));
+                let mut fields = vec![("pref", pref.into())];
+                if let Some((c, r)) = found {
+                    fields.push(("row", rule_words(c, r).into()));
+                    fields.push(("action", r.spec.does().word().into()));
+                }
+                fields.push(("mark", mark.into()));
+                let made = found.map(|(c, r)| self.provenance(c, r.source));
+                fields.extend(made.as_ref().map(|m| ("made_by", m.text.as_str().into())));
+                Told::new(fields)
+                    .verdict(found.map_or("lookup", |(_, r)| r.spec.does().word()))
+                    .row(found.map(|(c, r)| format!("{pref}: {}", rule_words(c, r))), made)
             }
             Evidence::RouteLookup { input, dst, row, kind, oif, next_hop, src } => {
                 let src = (src.0 != 0).then(|| src.ipv4());

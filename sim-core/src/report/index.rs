@@ -255,6 +255,7 @@ impl Index {
                     | Evidence::Deliver { .. }
                     | Evidence::SocketError { .. }
                     | Evidence::TcpState { .. }
+                    | Evidence::PolicyRule { .. }
                     | Evidence::RouteLookup { .. }
                     | Evidence::NeighbourLookup { .. }
                     | Evidence::NeighbourUpdate { .. }
@@ -391,7 +392,7 @@ fn last_before<'r>(list: &[u32], recording: &'r Recording, n: u32) -> Option<(u3
 /// Whether a step was taken on behalf of a packet that is still to be made.
 fn is_early(evidence: &Evidence, version: VersionId, packet: PacketId) -> bool {
     !version.is_some()
-        && (matches!(evidence, Evidence::RouteLookup { input: false, .. })
+        && (matches!(evidence, Evidence::RouteLookup { input: false, .. } | Evidence::PolicyRule { .. })
             || (!packet.is_some() && matches!(evidence, Evidence::TcpState { .. } | Evidence::SocketSend { .. })))
 }
 
@@ -415,6 +416,7 @@ fn makes(evidence: &Evidence, change: &Change) -> bool {
         | Evidence::Deliver { .. }
         | Evidence::SocketError { .. }
         | Evidence::TcpState { .. }
+        | Evidence::PolicyRule { .. }
         | Evidence::RouteLookup { .. }
         | Evidence::NeighbourUpdate { .. }
         | Evidence::Hook { .. }

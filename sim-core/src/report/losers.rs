@@ -98,7 +98,8 @@ impl Report<'_> {
         let Some(step) = self.raw(id) else { return Vec::new() };
         let Some(config) = self.config(step.netns, id.0) else { return Vec::new() };
         match step.evidence {
-            Evidence::RouteLookup { dst, row, .. } => self.lost_routes(config, dst.ipv4(), row),
+            Evidence::PolicyRule { pref, row, mark } => self.lost_rules(config, step, pref, row, mark),
+            Evidence::RouteLookup { dst, row, .. } => self.lost_routes(config, id, dst.ipv4(), row),
             Evidence::NeighbourLookup { addr, .. } => self.lost_neighbours(config, id.0, step.netns, step.dev, addr.ipv4()),
             Evidence::FdbLookup { mac, verdict } => self.lost_fdb(config, id.0, step.netns, bridge_of(config, step.dev), mac, verdict),
             Evidence::Rule { .. } => self.missed_rules(id),
@@ -134,11 +135,12 @@ impl Report<'_> {
         }
     }
 
-    fn lost_routes(&self, config: &Config, dst: Ipv4Addr, won: RowId) -> Vec<Loser> {
+    fn lost_routes(&self, config: &Config, n: StepId, dst: Ipv4Addr, won: RowId) -> Vec<Loser> {
         let mut out = Vec::new();
         let winner = find_covering(config, won, dst);
         let mut decided = false;
-        for (id, table) in config.fib.asked() {
+        for id in self.tables_asked(config, n) {
+            let Some(table) = config.fib.table(id) else { continue };
             let here = winner.filter(|(t, _)| *t == id).map(|(_, r)| r);
             for r in in_order(table, dst) {
                 if r.row == won {

@@ -23,6 +23,7 @@ mod missed;
 pub mod names;
 pub mod panes;
 pub mod paths;
+mod policy;
 pub mod print;
 pub mod provenance;
 pub mod rows;

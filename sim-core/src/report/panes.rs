@@ -50,6 +50,7 @@ fn layers(v: &StepView<'_>, list: &[Layer], prefix: &str, indent: u8, doc: &mut 
 pub fn table_title(v: &StepView<'_>) -> String {
     let told = |name: &str| v.evidence(name).map(Value::to_string).unwrap_or_default();
     match v.kind {
+        Kind::PolicyRule => format!("policy rules of {}", v.netns),
         Kind::RouteLookup => format!("routes of {}", v.netns),
         Kind::NeighbourLookup | Kind::NeighbourUpdate | Kind::ArpInput => format!("neighbours of {}", v.netns),
         Kind::VlanFilter => format!("VLANs of the bridge's ports on {}", v.netns),
@@ -98,7 +99,7 @@ pub fn table(report: &Report<'_>, v: &StepView<'_>) -> Doc {
 /// Where the winner stands among the rows that lost: rules by number, routes before the rows of their own table.
 fn winner_at(v: &StepView<'_>, lost: &[Loser]) -> usize {
     match v.kind {
-        Kind::Rule => lost.iter().position(|l| !l.reached).unwrap_or(lost.len()),
+        Kind::Rule | Kind::PolicyRule => lost.iter().position(|l| !l.reached).unwrap_or(lost.len()),
         Kind::RouteLookup => {
             let table = v.evidence("table").map(Value::to_string).unwrap_or_default();
             let own = |l: &&Loser| l.table == table && l.field != "device";

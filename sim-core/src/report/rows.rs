@@ -115,6 +115,7 @@ pub fn op(op: &Op) -> String {
         Op::Link(_)
         | Op::Addr(_)
         | Op::Route(_)
+        | Op::Rule(_)
         | Op::Neigh(_)
         | Op::Fdb(_)
         | Op::Sysctl { .. }

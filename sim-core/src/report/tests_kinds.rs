@@ -25,6 +25,7 @@ fn samples() -> Vec<Evidence> {
         Evidence::Deliver { socket: SocketId(1), len: 5 },
         Evidence::SocketError { socket: SocketId(1), errno: Errno::EHOSTUNREACH },
         Evidence::TcpState { socket: SocketId(1), from: TcpState::SynSent, to: TcpState::Established },
+        Evidence::PolicyRule { pref: 100, row, mark: 1 },
         Evidence::RouteLookup {
             input: true,
             dst: addr,

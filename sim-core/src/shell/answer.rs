@@ -64,9 +64,7 @@ pub fn answer(ns: &Netns, query: &Query, around: &dyn Surroundings) -> Answer {
         Query::Addr(q) => ip::addr::answer(ns, q, around),
         Query::Route(q) => ip::route_show::answer(ns, q),
         Query::RouteGet(q) => ip::route_get::answer(ns, q),
-        Query::Rule => {
-            Answer::printed("0:\tfrom all lookup local\n32766:\tfrom all lookup main\n32767:\tfrom all lookup default\n".to_owned())
-        }
+        Query::Rule(q) => ip::rule::answer(ns, q),
         Query::Neigh(q) => ip::neigh::answer(ns, q, around.now()),
         Query::NetnsList => {
             let mut names = around.netns_names();

@@ -149,7 +149,7 @@ pub enum Query {
     /// `ip route get`.
     RouteGet(ip::route_get::Get),
     /// `ip rule`.
-    Rule,
+    Rule(ip::rule::Show),
     /// `ip neigh show`.
     Neigh(ip::neigh::Show),
     /// `ip netns list`.

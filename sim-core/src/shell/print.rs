@@ -27,6 +27,7 @@ fn print_op(op: &Op) -> Vec<String> {
         Op::Link(o) => ip::link::print(o),
         Op::Addr(o) => vec![ip::addr::print(o)],
         Op::Route(o) => ip::route::print(o),
+        Op::Rule(o) => vec![ip::rule::print(o)],
         Op::Neigh(o) => vec![ip::neigh::print(o)],
         Op::Fdb(o) => vec![bridge::fdb::print(o)],
         Op::Sysctl { key, value } => vec![sysctl::print(key, value)],

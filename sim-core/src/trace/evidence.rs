@@ -259,6 +259,15 @@ pub enum Evidence {
         /// State after.
         to: TcpState,
     },
+    /// A policy rule led to a table, or refused the packet. Not told where the rules are the kernel's own three.
+    PolicyRule {
+        /// Preference of the rule.
+        pref: u32,
+        /// Row number of the rule; none for one of the kernel's own.
+        row: RowId,
+        /// Mark of the packet.
+        mark: u32,
+    },
     /// A route was looked up.
     RouteLookup {
         /// Whether for a packet that came in (with its source validated), or for one that is made here.

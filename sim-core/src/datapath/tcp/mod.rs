@@ -35,7 +35,7 @@ use crate::linux::skb::{PktType, Skb};
 use crate::linux::socket::tcp::{Tcb, TcpState};
 use crate::linux::socket::{PmtuDisc, SockError, Socket, SocketKind};
 use crate::linux::{Errno, FlowId, IfIndex, PacketId, SocketId, VersionId};
-use crate::packet::{Body, Endpoint, IpAddr, Ipv4Addr, Tcp, TcpFlags};
+use crate::packet::{Body, Endpoint, IpAddr, Ipv4Addr, Protocol, Tcp, TcpFlags};
 use crate::trace::evidence::TimerKind;
 use crate::trace::{DropReason, Evidence, Step, Tracer};
 
@@ -72,6 +72,7 @@ pub(super) fn spec_of(s: &Socket, dst: IpAddr) -> SendSpec<IpAddr> {
         mark: s.mark,
         oif: s.device,
         pmtudisc: s.pmtudisc,
+        l4: (s.kind.protocol(), (s.local.port, s.remote.map_or(0, |r| r.port))),
         socket: s.id,
         confirms: false,
         flow: s.flow,
@@ -256,7 +257,13 @@ fn listen<T: Tracer>(w: &mut Walk<'_, T>, skb: Box<Skb>, listener: SocketId) {
     let Some(l) = w.ns.sockets.get(listener) else { return };
     let local = Endpoint::new(ip.dst, seg.dst_port);
     let remote = Endpoint::new(ip.src, seg.src_port);
-    let spec = SendSpec { src: local.addr, flow: skb.flow, socket: SocketId::NONE, ..spec_of(l, remote.addr) };
+    let spec = SendSpec {
+        src: local.addr,
+        l4: (Protocol::TCP, (local.port, remote.port)),
+        flow: skb.flow,
+        socket: SocketId::NONE,
+        ..spec_of(l, remote.addr)
+    };
     let (app, ttl, tos, mark, pmtudisc, device) = (l.app, l.ttl, l.tos, l.mark, l.pmtudisc, l.device);
     let Ok((_, mtu)) = path_for(w, &spec) else {
         return w.drop_skb(skb, dev, DropReason::IpOutNoRoutes);
@@ -297,6 +304,7 @@ fn send_reset<T: Tracer>(w: &mut Walk<'_, T>, skb: &Skb) {
         mark: 0,
         oif: IfIndex::NONE,
         pmtudisc: PmtuDisc::Want,
+        l4: (Protocol::TCP, (0, 0)),
         socket: SocketId::NONE,
         flow: skb.flow,
     };

@@ -19,6 +19,7 @@ pub mod fdb;
 pub mod link;
 pub mod neigh;
 pub mod route;
+pub mod rule;
 pub mod stacked;
 pub mod sysctl;
 #[cfg(test)]
@@ -249,6 +250,7 @@ pub fn apply(ns: &mut Netns, op: &Op, at: Time, source: Source) -> Result<Applie
         Op::Link(o) => link::apply(ns, o, at, source, &mut requests)?,
         Op::Addr(o) => addr::apply(ns, o, at, source, &mut requests)?,
         Op::Route(o) => route::apply(ns, o, source)?,
+        Op::Rule(o) => rule::apply(ns, o, source)?,
         Op::Neigh(o) => neigh::apply(ns, o, at, source, &mut requests)?,
         Op::Fdb(o) => fdb::apply(ns, o, at, source)?,
         Op::Sysctl { key, value } => sysctl::set(ns, key, value)?,

@@ -8,6 +8,7 @@ pub mod ipvs;
 pub mod link;
 pub mod neigh;
 pub mod route;
+pub mod rule;
 pub mod vxlan;
 pub mod xtables;
 
@@ -16,6 +17,7 @@ pub use ipvs::IpvsOp;
 pub use link::{BridgeSet, BridgeVlanOp, LinkKind, LinkOp, LinkSet, NewLink};
 pub use neigh::{FdbOp, NeighOp};
 pub use route::{RouteBatch, RouteOp, RouteSpec, RouteVerb};
+pub use rule::RuleOp;
 pub use vxlan::{RemoteOp, RemoteVerb, VxlanSet};
 pub use xtables::{Restore, RestoreLine, RestoreTable, XtCommand, XtOp};
 
@@ -30,6 +32,8 @@ pub enum Op {
     Addr(AddrOp),
     /// `ip route …`.
     Route(RouteOp),
+    /// `ip rule …`.
+    Rule(RuleOp),
     /// `ip neigh …`.
     Neigh(NeighOp),
     /// `bridge fdb …`.

@@ -25,6 +25,17 @@ pub enum SocketKind {
     Icmp,
 }
 
+impl SocketKind {
+    /// The protocol that it speaks.
+    pub fn protocol(self) -> crate::packet::Protocol {
+        match self {
+            SocketKind::Tcp => crate::packet::Protocol::TCP,
+            SocketKind::Udp => crate::packet::Protocol::UDP,
+            SocketKind::Icmp => crate::packet::Protocol::ICMP,
+        }
+    }
+}
+
 /// IP_MTU_DISCOVER: whether packets may be cut.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub enum PmtuDisc {

@@ -57,6 +57,7 @@ pub fn of(report: &Report<'_>, v: &StepView<'_>) -> Words {
         Evidence::Deliver { socket, len } => socket::deliver(v, socket, len),
         Evidence::SocketError { errno, .. } => socket::error(v, errno),
         Evidence::TcpState { from, to, .. } => socket::tcp_state(from, to),
+        Evidence::PolicyRule { .. } => route::policy_rule(report, v),
         Evidence::RouteLookup { .. } => route::lookup(report, v),
         Evidence::NeighbourLookup { addr, state, after, action, mac } => neighbour::lookup(v, addr.ipv4(), state, after, action, mac),
         Evidence::NeighbourUpdate { addr, from, to, mac } => neighbour::update(v, addr.ipv4(), from, to, mac),

@@ -4,9 +4,11 @@ use super::Words;
 use crate::linux::IfIndex;
 use crate::linux::config::Config;
 use crate::linux::fib::{Route, RouteType, TableId};
+use crate::linux::rule::Action;
 use crate::packet::Ipv4Addr;
 use crate::report::doc::{Line, Role};
 use crate::report::losers::{covering, find_covering};
+use crate::report::policy::{find_policy, rule_words};
 use crate::report::rows;
 use crate::report::view::{Report, StepView};
 use crate::trace::Evidence;
@@ -41,6 +43,25 @@ fn brief(config: &Config, r: &Route<Ipv4Addr>, oif: IfIndex) -> String {
     let dev = config.devices.name(oif);
     let dev = if dev.is_empty() { String::new() } else { format!(" dev {dev}") };
     format!("{kind}{}{via}{dev}", rows::prefix(r.prefix))
+}
+
+/// A policy rule led to a table, or refused the packet.
+pub(super) fn policy_rule(report: &Report<'_>, v: &StepView<'_>) -> Words {
+    let Evidence::PolicyRule { pref, row, mark } = v.step.evidence else { return Words::default() };
+    let found = report.config(v.step.netns, v.n - 1).and_then(|c| find_policy(c, pref, row).map(|r| (c, r)));
+    let Some((config, rule)) = found else { return Words::new(Line::plain(format!("rule {pref}"))) };
+    let said = rule_words(config, rule);
+    let what = Line::plain(format!("rule {pref} fits: ")).and(Role::Won, &said);
+    let short = Line::plain(format!("rule {pref}: ")).and(Role::Won, &said);
+    let words = Words::new(what).short(short);
+    match rule.spec.does() {
+        Action::Lookup(t) => {
+            let words =
+                words.why(format!("The first rule by preference that the packet fits and whose table has a route for it: table {t}."));
+            if rule.spec.mark.is_some() { words.why(format!("The packet's mark is {mark:#x}.")) } else { words }
+        }
+        _ => words.why("The rule refuses the packet; no table is asked after it."),
+    }
 }
 
 pub(super) fn lookup(report: &Report<'_>, v: &StepView<'_>) -> Words {

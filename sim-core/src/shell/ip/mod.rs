@@ -11,11 +11,14 @@ pub mod netns;
 pub mod route;
 pub mod route_get;
 pub mod route_show;
+pub mod rule;
+#[cfg(test)]
+mod tests_rule;
 mod vxlan;
 
 use super::args::{Args, begins};
 use super::lex;
-use super::{Command, Query, ShellError, Spec};
+use super::{Command, ShellError, Spec};
 use std::sync::Arc;
 
 /// The command.
@@ -50,7 +53,7 @@ const OBJECTS: &[(&str, Option<ParseObject>)] = &[
     ("addrlabel", None),
     ("maddress", None),
     ("route", Some(route::parse)),
-    ("rule", Some(rule)),
+    ("rule", Some(rule::parse)),
     ("neighbor", Some(neigh::parse)),
     ("neighbour", Some(neigh::parse)),
     ("ntable", None),
@@ -164,18 +167,4 @@ fn batch(args: &mut Args<'_>, netns: Option<&Arc<str>>) -> Result<Command, Shell
         }
     }
     Ok(Command::Ops(ops).inside(netns))
-}
-
-fn rule(args: &mut Args<'_>, _: Format) -> Result<Command, ShellError> {
-    match args.next() {
-        None => Ok(Command::query(Query::Rule)),
-        Some(c) if begins(c, "show") || begins(c, "list") || c == "lst" => {
-            args.done("show")?;
-            Ok(Command::query(Query::Rule))
-        }
-        Some(c) if begins(c, "add") || begins(c, "delete") || begins(c, "flush") => {
-            Err(args.not_simulated("policy routing (`ip rule add`)"))
-        }
-        Some(_) => Err(unknown(args, "rule")),
-    }
 }
