@@ -299,6 +299,7 @@ fn stage(lesson: &Lesson<'_>, id: StepId) -> Option<Stage> {
             Some(Stage::Socket)
         }
         Evidence::Rule { .. }
+        | Evidence::NftRule { .. }
         | Evidence::StatefulMatch { .. }
         | Evidence::ConntrackLookup { .. }
         | Evidence::ConntrackConfirm { .. }

@@ -6,6 +6,7 @@ use serde_json::{Map, Value, json};
 use sim_core::engine::{FlowRecord, Run};
 use sim_core::linux::conntrack::{CtInfo, CtStatus, CtView};
 use sim_core::linux::netfilter::NfFamily;
+use sim_core::linux::netfilter::nft::NftFamily;
 use sim_core::linux::socket::tcp::TcpState;
 use sim_core::linux::{IfIndex, NetnsId, PacketId, PktType, Time, VersionId};
 use sim_core::packet::Mac;
@@ -195,7 +196,7 @@ impl Observer<'_> {
                     m.insert("rules".into(), json!([]));
                     groups[at].hooks.push(m);
                 }
-                Evidence::Rule { .. } => {
+                Evidence::Rule { .. } | Evidence::NftRule { .. } => {
                     let packet = self.root(s.packet);
                     if let Some(g) = groups.iter_mut().rev().find(|g| g.netns == s.netns && g.packet == packet)
                         && let Some(Value::Array(rules)) = g.hooks.last_mut().and_then(|h| h.get_mut("rules"))
@@ -203,7 +204,7 @@ impl Observer<'_> {
                         rules.push(self.rule(n, s));
                         // a packet that does not come out was last seen by its last rule; the policy of a chain that has rules
                         // is told without conntrack, for the end of its rules was told before
-                        if let (Some(h), Evidence::Rule { ct, .. }) =
+                        if let (Some(h), Evidence::Rule { ct, .. } | Evidence::NftRule { ct, .. }) =
                             (g.hooks.last_mut().filter(|h| h.get("after").is_some_and(Value::is_null)), s.evidence)
                             && !self.is_policy_behind_rules(n, s)
                         {
@@ -297,7 +298,36 @@ impl Observer<'_> {
         config.and_then(|c| c.xt.table(table)).is_some_and(|t| t.rule(chain, 0).is_some())
     }
 
+    /// A rule of nftables; one of both families of IP is known by its handle alone.
+    fn nft_rule(&self, n: usize, s: &Step) -> Value {
+        let Evidence::NftRule { table, chain, at, verdict, row, mark, to, .. } = s.evidence else { return Value::Null };
+        let config = self.run.recording.config(s.netns, sim_core::trace::StepId(n as u32));
+        let t = config.and_then(|c| c.nft.table(u32::from(table)));
+        let name = |slot: u32| t.and_then(|t| t.chains.get(slot)).map_or("?", |c| &*c.name);
+        let number = match at {
+            RuleAt::Rule(i) => match t.and_then(|t| t.rule(chain, i as usize)).filter(|r| r.row == row) {
+                Some(r) if t.is_some_and(|t| t.family == NftFamily::Inet) => json!(format!("h{}", r.handle)),
+                _ => json!(i + 1),
+            },
+            RuleAt::Policy => json!("policy"),
+            RuleAt::End => json!("end"),
+        };
+        let mut row = vec![
+            json!(t.map_or("?", |t| &*t.name)),
+            json!(name(chain)),
+            number,
+            json!(verdict_text(verdict, if to == u32::MAX { "?" } else { name(to) })),
+        ];
+        if mark != 0 {
+            row.push(json!(format!("mark={mark:#x}")));
+        }
+        Value::Array(row)
+    }
+
     fn rule(&self, n: usize, s: &Step) -> Value {
+        if matches!(s.evidence, Evidence::NftRule { .. }) {
+            return self.nft_rule(n, s);
+        }
         let Evidence::Rule { table, chain, at, verdict, mark, .. } = s.evidence else { return Value::Null };
         let config = self.run.recording.config(s.netns, sim_core::trace::StepId(n as u32));
         let t = config.and_then(|c| c.xt.table(table));
@@ -311,15 +341,7 @@ impl Observer<'_> {
             RuleAt::Rule(i) => t.and_then(|t| t.rule(chain, i as usize)).and_then(|r| r.spec.target.chain()).map_or("?", |c| &**c),
             RuleAt::Policy | RuleAt::End => "?",
         };
-        let verdict = match verdict {
-            Verdict::Accept => "ACCEPT".to_owned(),
-            Verdict::Drop => "DROP".to_owned(),
-            Verdict::Jump => format!("jump {target}"),
-            Verdict::Goto => format!("goto {target}"),
-            Verdict::Return => "return".to_owned(),
-            Verdict::Continue => "continue".to_owned(),
-            Verdict::Stolen => "STOLEN".to_owned(),
-        };
+        let verdict = verdict_text(verdict, target);
         let mut row = vec![json!(table.name()), json!(name), number, json!(verdict)];
         if mark != 0 {
             row.push(json!(format!("mark={mark:#x}")));
@@ -387,4 +409,16 @@ fn ct_text(view: CtView) -> Option<String> {
         }
     }
     Some(s)
+}
+
+fn verdict_text(v: Verdict, target: &str) -> String {
+    match v {
+        Verdict::Accept => "ACCEPT".to_owned(),
+        Verdict::Drop => "DROP".to_owned(),
+        Verdict::Jump => format!("jump {target}"),
+        Verdict::Goto => format!("goto {target}"),
+        Verdict::Return => "return".to_owned(),
+        Verdict::Continue => "continue".to_owned(),
+        Verdict::Stolen => "STOLEN".to_owned(),
+    }
 }

@@ -1,7 +1,7 @@
 //! The bridge family's hooks, and the IP hooks inside them.
 //!
 //! Models: net/bridge/br_netfilter_hooks.c br_nf_pre_routing, br_nf_forward_ip, br_nf_post_routing, br_nf_dev_xmit.
-//! Simplifies: no rules of the bridge family itself (ebtables); IPv4 alone.
+//! Simplifies: no ebtables; the IP hooks inside are those of IPv4 alone.
 //!
 //! With `bridge-nf-call-iptables` a bridged IPv4 packet passes the IP hooks with the bridge as its device:
 //!
@@ -10,6 +10,7 @@
 //! ```
 
 use super::hook::{HookState, NfVerdict};
+use super::nft_do_chain::nft_do_chain;
 use super::route::Dst;
 use super::walk::Walk;
 use crate::linux::IfIndex;
@@ -36,8 +37,16 @@ impl<T: Tracer> Walk<'_, T> {
         let mut i = 0;
         while let Some(entry) = self.ns.config.hooks.at(NfFamily::Bridge, hook).get(i).copied() {
             i += 1;
-            if entry.func == HookFn::BrNetfilter {
-                skb = self.br_nf(skb, hook, iif, oif)?;
+            match entry.func {
+                HookFn::BrNetfilter => skb = self.br_nf(skb, hook, iif, oif)?,
+                HookFn::Nft(chain) => {
+                    let state = HookState { hook, iif, oif };
+                    if nft_do_chain(self, &mut skb, chain, &state) != NfVerdict::Accept {
+                        self.drop_skb(skb, if iif.is_some() { iif } else { oif }, DropReason::NetfilterDrop);
+                        return None;
+                    }
+                }
+                _ => {}
             }
         }
         Some(skb)

@@ -8,9 +8,11 @@ use super::conntrack::{nf_conntrack_confirm, nf_conntrack_in};
 use super::hook::{HookState, NfVerdict};
 use super::ipt_do_table::ipt_do_table;
 use super::nat::{manip_of, nf_nat_inet_fn};
+use super::nft_do_chain::nft_do_chain;
 use super::route::Dst;
 use super::walk::Walk;
 use crate::linux::IfIndex;
+use crate::linux::netfilter::nft::{ChainRef, ChainType};
 use crate::linux::netfilter::{Hook, HookFn, NfFamily, TableKind};
 use crate::linux::skb::Skb;
 use crate::packet::{Ipv4Addr, Net};
@@ -133,11 +135,25 @@ impl<T: Tracer> Walk<'_, T> {
                 verdict
             }
             HookFn::Xt(table) => ipt_do_table(self, skb, table, state),
+            HookFn::Nft(chain) => {
+                let before = route_key(skb);
+                let verdict = nft_do_chain(self, skb, chain, state);
+                let routes = state.hook == Hook::Output && verdict == NfVerdict::Accept && self.is_route_chain(chain);
+                if routes && route_key(skb) != before {
+                    return self.ip_route_me_harder(skb, dst);
+                }
+                verdict
+            }
             HookFn::IpvsIn => self.ip_vs_in(skb, state, dst.as_deref()),
             HookFn::IpvsOut(true) => self.ip_vs_in_icmp(skb, state, None),
             HookFn::IpvsOut(false) => self.ip_vs_out(skb, state, dst),
-            HookFn::Nft(_) | HookFn::BrNetfilter => NfVerdict::Accept,
+            HookFn::BrNetfilter => NfVerdict::Accept,
         }
+    }
+
+    fn is_route_chain(&self, at: ChainRef) -> bool {
+        let chain = self.ns.config.nft.table(at.table).and_then(|t| t.chains.get(at.chain));
+        chain.and_then(|c| c.base).is_some_and(|b| b.kind == ChainType::Route)
     }
 
     /// Asks the chains of type nat, until one has decided (nf_nat_inet_fn).
@@ -147,6 +163,7 @@ impl<T: Tracer> Walk<'_, T> {
             i += 1;
             let verdict = match entry.func {
                 HookFn::Xt(table) => ipt_do_table(self, skb, table, state),
+                HookFn::Nft(chain) => nft_do_chain(self, skb, chain, state),
                 _ => NfVerdict::Accept,
             };
             let manip = manip_of(state.hook);

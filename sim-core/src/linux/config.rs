@@ -4,6 +4,7 @@ use super::device::Devices;
 use super::fib::Fib;
 use super::ipvs::IpvsConfig;
 use super::netfilter::apply::Touched;
+use super::netfilter::nft::Nftables;
 use super::netfilter::{NfFamily, NfHooks, Xtables, hooks};
 use super::sysctl::Sysctls;
 use crate::packet::{Family, Ipv4Addr, Ipv6Addr};
@@ -22,6 +23,8 @@ pub struct Config {
     pub xt: Arc<Xtables>,
     /// ip6tables.
     pub xt6: Arc<Xtables>,
+    /// nftables.
+    pub nft: Arc<Nftables>,
     /// Virtual services.
     pub ipvs: Arc<IpvsConfig>,
     /// What stands at the netfilter hooks: derived from the tables, see [`Config::rehook`].
@@ -79,7 +82,10 @@ impl Config {
         let mut chains = hooks::BaseChains::new();
         hooks::xt_base_chains(NfFamily::Ip, &self.xt, &mut chains);
         hooks::xt_base_chains(NfFamily::Ip6, &self.xt6, &mut chains);
-        let tracks = [self.xt.needs_conntrack(), self.xt6.needs_conntrack(), false];
+        self.nft.base_chains(&mut chains);
+        let mut tracks = self.nft.tracks();
+        tracks[NfFamily::Ip as usize] |= self.xt.needs_conntrack();
+        tracks[NfFamily::Ip6 as usize] |= self.xt6.needs_conntrack();
         let mut now = (*self.hooks).clone();
         now.sync(&chains, tracks, self.ipvs.enabled);
         if now != *self.hooks {

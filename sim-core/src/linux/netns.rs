@@ -11,6 +11,7 @@ use super::id::{IfIndex, NetnsId};
 use super::ipvs::Ipvs;
 use super::neighbour::Neighbours;
 use super::netfilter::XtState;
+use super::netfilter::nft::NftState;
 use super::socket::Sockets;
 use super::time::Time;
 use super::vxlan_fdb::VxlanFdb;
@@ -42,6 +43,8 @@ pub struct Netns {
     pub sockets: Box<Sockets>,
     /// What packets have written in iptables: counters, lists, token buckets.
     pub xt_state: Box<XtState>,
+    /// What packets wrote to the sets of nftables, and what its rules count.
+    pub nft: Box<NftState>,
     /// Token buckets of ICMP errors.
     pub icmp_limits: IcmpLimits,
     /// Next value of the IP identification of packets without DF.
@@ -90,6 +93,7 @@ impl Netns {
             ipvs: Box::default(),
             sockets: Box::default(),
             xt_state: Box::default(),
+            nft: Box::default(),
             icmp_limits: IcmpLimits::default(),
             ip_id: 0,
             fragments: Box::default(),

@@ -134,6 +134,7 @@ impl<'r> Report<'r> {
                 fields.extend((mark != 0).then(|| ("mark", mark.into())));
                 Told::new(fields).verdict(if after.is_some() { "ACCEPT" } else { self.how_lost(n) })
             }
+            Evidence::NftRule { ct, .. } => self.nft_evidence(step, n, ct),
             Evidence::Rule { table, chain, at, verdict, row, mark, ct } => {
                 self.rule_evidence(ns, n, &RuleHit { table, chain, at, verdict, row, mark, ct })
             }
@@ -416,6 +417,16 @@ impl<'r> Report<'r> {
         }
     }
 
+    fn nft_evidence(&self, step: &Step, n: u32, ct: CtCode) -> Told {
+        let config = self.config(step.netns, n);
+        let Some(said) = super::nft::said(config, step) else { return Told::new(Fields::new()) };
+        let made = config.zip(said.source).map(|(c, s)| self.provenance(c, s));
+        let mut fields = said.fields;
+        fields.extend(ct_known(ct).then(|| ("ct", ct_value(ct))));
+        fields.extend(made.as_ref().map(|m| ("made_by", m.text.as_str().into())));
+        Told::new(fields).verdict(said.verdict).row(said.text, made)
+    }
+
     fn rule_evidence(&self, ns: NetnsId, n: u32, hit: &RuleHit) -> Told {
         let config = self.config(ns, n);
         let table = config.and_then(|c| c.xtables(self.family_of_rule(n)).table(hit.table));
@@ -497,12 +508,12 @@ pub(super) fn bridge_of(config: &Config, dev: IfIndex) -> IfIndex {
 
 /// The rule of that row number, printed.
 fn rule_by_row(config: &Config, row: RowId) -> Option<String> {
-    let (table, chain, rule) = find_rule(config, row)?;
+    let Some((table, chain, rule)) = find_rule(config, row) else { return super::nft::by_row(config, row).map(|(text, _)| text) };
     Some(rows::rule(config, table, chain, rule))
 }
 
 fn rule_source(config: &Config, row: RowId) -> Option<Source> {
-    find_rule(config, row).map(|(_, _, r)| r.source)
+    find_rule(config, row).map(|(_, _, r)| r.source).or_else(|| super::nft::by_row(config, row).map(|(_, source)| source))
 }
 
 type FoundRule<'c> = (&'c crate::linux::netfilter::Table, &'c crate::linux::netfilter::Chain, &'c crate::linux::netfilter::Rule);

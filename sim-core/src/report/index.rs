@@ -235,6 +235,7 @@ impl Index {
                 match step.evidence {
                     Evidence::Hook { .. } => hook = *n,
                     Evidence::Rule { .. }
+                    | Evidence::NftRule { .. }
                     | Evidence::StatefulMatch { .. }
                     | Evidence::ConntrackLookup { .. }
                     | Evidence::ConntrackConfirm { .. }
@@ -299,7 +300,7 @@ impl Index {
                 StateDelta::Neighbour { dev, addr, .. } => file(&mut self.neigh, (d.netns, *dev, *addr), i),
                 StateDelta::Fdb { bridge, mac, .. } => file(&mut self.fdb, (d.netns, *bridge, *mac), i),
                 // nobody asks for them by step yet
-                StateDelta::Remote { .. } | StateDelta::Ipvs { .. } => {}
+                StateDelta::Remote { .. } | StateDelta::Ipvs { .. } | StateDelta::NftElement { .. } => {}
                 StateDelta::Conntrack { id, .. } => file(&mut self.ct, (d.netns, *id), i),
                 StateDelta::Recent { .. } => {}
             }
@@ -421,6 +422,7 @@ fn makes(evidence: &Evidence, change: &Change) -> bool {
         | Evidence::NeighbourUpdate { .. }
         | Evidence::Hook { .. }
         | Evidence::Rule { .. }
+        | Evidence::NftRule { .. }
         | Evidence::StatefulMatch { .. }
         | Evidence::ConntrackLookup { .. }
         | Evidence::ConntrackConfirm { .. }

@@ -317,7 +317,8 @@ fn events(report: &Report<'_>, detail: Detail) -> Vec<Json> {
             | StateDelta::Fdb { .. }
             | StateDelta::Remote { .. }
             | StateDelta::Ipvs { .. }
-            | StateDelta::Recent { .. } => continue,
+            | StateDelta::Recent { .. }
+            | StateDelta::NftElement { .. } => continue,
         };
         let at = recording.steps.get((d.step as usize).min(recording.steps.len().saturating_sub(1))).map_or(report.run.end.now, |s| s.at);
         all.push((

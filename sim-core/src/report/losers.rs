@@ -103,6 +103,7 @@ impl Report<'_> {
             Evidence::NeighbourLookup { addr, .. } => self.lost_neighbours(config, id.0, step.netns, step.dev, addr.ipv4()),
             Evidence::FdbLookup { mac, verdict } => self.lost_fdb(config, id.0, step.netns, bridge_of(config, step.dev), mac, verdict),
             Evidence::Rule { .. } => self.missed_rules(id),
+            Evidence::NftRule { .. } => self.missed_nft(id),
             Evidence::Receive { .. }
             | Evidence::Transmit { .. }
             | Evidence::SocketSend { .. }

@@ -21,6 +21,7 @@ pub mod kind;
 pub mod losers;
 mod missed;
 pub mod names;
+pub mod nft;
 pub mod panes;
 pub mod paths;
 mod policy;

@@ -57,6 +57,9 @@ pub fn table_title(v: &StepView<'_>) -> String {
         Kind::FdbLearn | Kind::FdbLookup => format!("forwarding database of {} on {}", v.dev, v.netns),
         Kind::RemoteLookup | Kind::RemoteLearn => format!("tunnel endpoints of {} on {}", v.dev, v.netns),
         Kind::Encap | Kind::Decap => format!("tunnels of {}", v.netns),
+        Kind::Rule if !told("family").is_empty() => {
+            format!("nft list chain {} {} {} on {}", told("family"), told("table"), told("chain"), v.netns)
+        }
         Kind::Rule => format!("iptables -t {} on {}, chain {}", told("table"), v.netns, told("chain")),
         Kind::Hook => format!("{} {} on {}", told("family"), told("hook"), v.netns),
         Kind::StatefulMatch => format!("rules of {}", v.netns),

@@ -110,6 +110,7 @@ pub fn op(op: &Op) -> String {
             let lines: usize = r.tables.iter().map(|t| t.lines.len()).sum();
             format!("{} ({lines} lines)", shell::iptables::restore_program(*family))
         }
+        Op::Nft(o) if o.file.is_some() => format!("nft -f - ({} lines)", o.text.lines().count()),
         Op::Ipvs(IpvsOp::Restore(lines)) => format!("ipvsadm -R ({} lines)", lines.len()),
         Op::Route(RouteOp::Batch { batch, .. }) => format!("ip -batch ({} routes)", batch.routes.len()),
         Op::Link(_)
@@ -121,6 +122,7 @@ pub fn op(op: &Op) -> String {
         | Op::Sysctl { .. }
         | Op::Xtables(..)
         | Op::Ipvs(_)
+        | Op::Nft(_)
         | Op::ConntrackFlush
         | Op::ConntrackDelete(_)
         | Op::NetnsAdd(_)

@@ -190,7 +190,8 @@ impl<'r> Report<'r> {
             | StateDelta::Fdb { .. }
             | StateDelta::Remote { .. }
             | StateDelta::Recent { .. }
-            | StateDelta::Ipvs { .. } => None,
+            | StateDelta::Ipvs { .. }
+            | StateDelta::NftElement { .. } => None,
         }
     }
 

@@ -1,6 +1,6 @@
 //! Answers to questions, from a namespace.
 
-use super::{Query, bridge, cat, conntrack, ip, ipvsadm, ss, sysctl, xtables};
+use super::{Query, bridge, cat, conntrack, ip, ipvsadm, nft, ss, sysctl, xtables};
 use crate::linux::{Netns, NetnsId, Time};
 use std::sync::Arc;
 
@@ -77,6 +77,7 @@ pub fn answer(ns: &Netns, query: &Query, around: &dyn Surroundings) -> Answer {
         Query::Sysctl(q) => sysctl::answer(ns, q),
         Query::Conntrack(q) => conntrack::answer(ns, q, around),
         Query::Xtables(q) => xtables::answer(ns, q),
+        Query::Nft(q) => nft::show(ns, q, around),
         Query::Sockets(q) => ss::answer(ns, q),
         Query::Ipvs(q) => ipvsadm::answer(ns, q, around.now()),
         Query::Hostname => Answer::printed(format!("{}\n", around.hostname())),

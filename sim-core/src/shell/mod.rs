@@ -31,6 +31,7 @@ pub mod list;
 #[cfg(test)]
 mod mutation_tests;
 pub mod nc;
+pub mod nft;
 pub mod ping;
 pub mod print;
 pub mod sleep;
@@ -166,6 +167,8 @@ pub enum Query {
     Conntrack(conntrack::Show),
     /// `iptables -L`, `iptables -S`, `iptables-save`.
     Xtables(xtables::XtQuery),
+    /// `nft list …`.
+    Nft(nft::Show),
     /// `ss`.
     Sockets(ss::Show),
     /// `ipvsadm -L`, `-S`.
@@ -199,6 +202,7 @@ pub static COMMANDS: &[&Spec] = &[
     &xtables::IP6TABLES,
     &xtables::SAVE6,
     &xtables::RESTORE6,
+    &nft::SPEC,
     &sysctl::SPEC,
     &ipvsadm::SPEC,
     &conntrack::SPEC,
@@ -238,7 +242,6 @@ const NOT_SIMULATED: &[&str] = &[
     "modprobe",
     "mtr",
     "netstat",
-    "nft",
     "nslookup",
     "nsenter",
     "ps",

@@ -33,6 +33,7 @@ fn print_op(op: &Op) -> Vec<String> {
         Op::Sysctl { key, value } => vec![sysctl::print(key, value)],
         Op::Xtables(family, o) => super::iptables::print(*family, o).split('\n').map(str::to_owned).collect(),
         Op::Ipvs(o) => super::ipvsadm::print(o),
+        Op::Nft(o) => super::nft::print(o),
         Op::ConntrackFlush => vec!["conntrack -F".to_owned()],
         Op::ConntrackDelete(f) => vec![conntrack::print(f)],
         Op::NetnsAdd(name) => vec![ip::netns::print("add", name)],

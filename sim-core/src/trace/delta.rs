@@ -60,6 +60,17 @@ pub enum StateDelta {
         /// As it is now.
         entry: Option<Box<crate::linux::conntrack::CtSnapshot>>,
     },
+    /// An element that a packet wrote to a set of nftables.
+    NftElement {
+        /// The table, by its handle.
+        table: u32,
+        /// The set, by its slot in the table.
+        set: u32,
+        /// The element.
+        key: Box<crate::linux::netfilter::nft::Data>,
+        /// When it expires, if it does; none if it is gone.
+        expires: Option<Option<crate::linux::Time>>,
+    },
 }
 
 /// A write, where it happened and before which step.

@@ -343,6 +343,25 @@ pub enum Evidence {
         /// Conntrack view when it was evaluated.
         ct: CtCode,
     },
+    /// A rule of nftables matched, a chain ended or a policy applied.
+    NftRule {
+        /// The table, by its handle.
+        table: u16,
+        /// The chain, by its slot in the table.
+        chain: u32,
+        /// The row of the chain.
+        at: RuleAt,
+        /// What it said.
+        verdict: Verdict,
+        /// Row number of the rule.
+        row: RowId,
+        /// Mark after it.
+        mark: u32,
+        /// Conntrack view when it was evaluated.
+        ct: CtCode,
+        /// The chain that it leads to, by its slot; all ones for none.
+        to: u32,
+    },
     /// A match with a memory or a die was evaluated.
     StatefulMatch {
         /// Row number of the rule.

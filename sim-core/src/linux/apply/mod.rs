@@ -18,6 +18,7 @@ pub mod device;
 pub mod fdb;
 pub mod link;
 pub mod neigh;
+pub mod nft;
 pub mod route;
 pub mod rule;
 pub mod stacked;
@@ -256,6 +257,7 @@ pub fn apply(ns: &mut Netns, op: &Op, at: Time, source: Source) -> Result<Applie
         Op::Sysctl { key, value } => sysctl::set(ns, key, value)?,
         Op::Xtables(family, o) => requests.push(Request::Xtables(*family, o.clone())),
         Op::Ipvs(o) => crate::linux::ipvs::ctl::apply(ns, o, at, source)?,
+        Op::Nft(o) => nft::apply(ns, o, at, source)?,
         Op::ConntrackFlush => requests.push(Request::ConntrackFlush),
         Op::ConntrackDelete(filter) => requests.push(Request::ConntrackDelete(filter.clone())),
         Op::NetnsAdd(name) => requests.push(Request::NetnsAdd(name.clone())),

@@ -7,6 +7,7 @@ pub mod addr;
 pub mod ipvs;
 pub mod link;
 pub mod neigh;
+pub mod nft;
 pub mod route;
 pub mod rule;
 pub mod vxlan;
@@ -16,6 +17,7 @@ pub use addr::AddrOp;
 pub use ipvs::IpvsOp;
 pub use link::{BridgeSet, BridgeVlanOp, LinkKind, LinkOp, LinkSet, NewLink};
 pub use neigh::{FdbOp, NeighOp};
+pub use nft::NftOp;
 pub use route::{RouteBatch, RouteOp, RouteSpec, RouteVerb};
 pub use rule::RuleOp;
 pub use vxlan::{RemoteOp, RemoteVerb, VxlanSet};
@@ -49,6 +51,8 @@ pub enum Op {
     Xtables(crate::packet::Family, XtOp),
     /// `ipvsadm …`.
     Ipvs(IpvsOp),
+    /// `nft …`.
+    Nft(NftOp),
     /// `conntrack -F`.
     ConntrackFlush,
     /// `conntrack -D` with what must fit.

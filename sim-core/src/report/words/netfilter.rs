@@ -15,6 +15,16 @@ fn told(v: &StepView<'_>, name: &str) -> Option<String> {
     v.evidence(name).filter(|x| **x != Value::Null).map(|x| x.to_string())
 }
 
+/// How many rules the base chains of nftables have at a hook; a policy that drops counts as one.
+fn nft_rules(config: &crate::linux::Config, family: NfFamily, hook: Hook) -> usize {
+    let own = config.nft.tables.iter().filter(|t| !t.dormant && t.family.hook_families().contains(&family));
+    own.flat_map(|t| t.chains.iter())
+        .filter_map(|(_, c)| {
+            c.base.filter(|b| b.hook == hook).map(|b| c.rules.len() + usize::from(b.policy == crate::linux::netfilter::Policy::Drop))
+        })
+        .sum()
+}
+
 pub(super) fn hook(report: &Report<'_>, v: &StepView<'_>, family: NfFamily, hook: Hook) -> Words {
     let devices = match (told(v, "iif"), told(v, "oif")) {
         (Some(i), Some(o)) => format!(" from {i} to {o}"),
@@ -31,18 +41,20 @@ pub(super) fn hook(report: &Report<'_>, v: &StepView<'_>, family: NfFamily, hook
         .filter(|c| c.base.is_some_and(|(h, _)| h == hook))
         .map(|c| c.rules.len())
         .sum::<usize>();
+    let own = config.map_or(0, |c| nft_rules(c, family, hook));
+    let rules = if family == NfFamily::Bridge { own } else { rules + own };
     let name = match family {
         NfFamily::Bridge => format!("bridge {hook}"),
         NfFamily::Ip | NfFamily::Ip6 => hook.to_string(),
     };
     let verdict = v.verdict.as_deref().unwrap_or_default();
     let end = match verdict {
-        "ACCEPT" => Line::plain(if rules == 0 || family == NfFamily::Bridge { ": no rules here" } else { ": passed" }),
+        "ACCEPT" => Line::plain(if rules == 0 { ": no rules here" } else { ": passed" }),
         "DROP" => Line::plain(": ").and(Role::Bad, "did not come out"),
         _ => Line::plain(": taken out of the way"),
     };
     let mut what = Line::plain(format!("{name}{devices}"));
-    if family == NfFamily::Bridge && verdict != "DROP" {
+    if family == NfFamily::Bridge && verdict != "DROP" && rules == 0 {
         what.push(Role::Plain, ": no rules here");
     } else {
         what.append(end);
@@ -59,7 +71,13 @@ pub(super) fn hook(report: &Report<'_>, v: &StepView<'_>, family: NfFamily, hook
     if rules == 0 { words } else { words.why(why) }
 }
 
-pub(super) fn rule(v: &StepView<'_>, table: TableKind, at: RuleAt, verdict: Verdict) -> Words {
+/// A rule of nftables: its table is named with its family.
+pub(super) fn nft_rule(v: &StepView<'_>, at: RuleAt, verdict: Verdict) -> Words {
+    let table = format!("{} {}", told(v, "family").unwrap_or_default(), told(v, "table").unwrap_or_default());
+    rule(v, &table, at, verdict)
+}
+
+pub(super) fn rule(v: &StepView<'_>, table: &str, at: RuleAt, verdict: Verdict) -> Words {
     let chain = told(v, "chain").unwrap_or_default();
     let text = told(v, "text").unwrap_or_default();
     let said = v.verdict.clone().unwrap_or_default();
@@ -70,15 +88,15 @@ pub(super) fn rule(v: &StepView<'_>, table: TableKind, at: RuleAt, verdict: Verd
     };
     let (place, what) = match at {
         RuleAt::Rule(i) => {
-            let place = format!("{table} {chain} rule {}", i + 1, table = table.name());
+            let place = format!("{table} {chain} rule {}", i + 1);
             (place.clone(), Line::plain(format!("{place}: ")).and(Role::Won, &text))
         }
         RuleAt::Policy => {
-            let place = format!("{} {chain} policy", table.name());
+            let place = format!("{table} {chain} policy");
             (place.clone(), Line::plain(format!("{place}: no rule decided, so the chain's policy does: ")).and(role, &said))
         }
         RuleAt::End => {
-            let place = format!("{} {chain}", table.name());
+            let place = format!("{table} {chain}");
             (place.clone(), Line::plain(format!("{place}: no rule decided; back to the calling chain")))
         }
     };
@@ -94,7 +112,7 @@ pub(super) fn rule(v: &StepView<'_>, table: TableKind, at: RuleAt, verdict: Verd
     };
     let short = match verdict {
         Verdict::Drop | Verdict::Stolen if matches!(at, RuleAt::Rule(_)) => {
-            Line::plain(format!("{}: ", table.name())).and(Role::Won, &text).and(Role::Plain, " matches")
+            Line::plain(format!("{table}: ")).and(Role::Won, &text).and(Role::Plain, " matches")
         }
         Verdict::Drop | Verdict::Stolen => Line::plain(format!("{place}: ")).and(Role::Bad, &said),
         Verdict::Accept | Verdict::Jump | Verdict::Goto | Verdict::Return | Verdict::Continue => Line::new(),

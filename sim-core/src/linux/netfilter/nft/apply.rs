@@ -5,9 +5,10 @@
 //! Simplifies: counters and quotas are not counted, so resetting them changes nothing; generations are not told.
 
 use super::set::SetData;
-use super::stmt::{NatKind, NftVerdict, Stmt};
+use super::stmt::{NftVerdict, Stmt};
 use super::text::element::{insert, is_catchall, merge};
 use super::text::{Refused, Span};
+use super::validate::validate;
 use super::{Base, ChainType, ElemData, Element, NftChain, NftFamily, NftRule, NftTable, Nftables, Object, Set, SetLink};
 use crate::linux::id::{RowId, Source};
 use crate::linux::netfilter::hook::Hook;
@@ -19,9 +20,6 @@ const ENOENT: &str = "No such file or directory";
 const EEXIST: &str = "File exists";
 const EBUSY: &str = "Device or resource busy";
 const EOPNOTSUPP: &str = "Operation not supported";
-const EMLINK: &str = "Too many links";
-/// NFT_JUMP_STACK_SIZE.
-const MAX_DEPTH: usize = 16;
 
 /// Where a rule goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,10 +36,17 @@ pub enum Place {
     Instead(usize),
 }
 
-/// Sets whose elements written by packets are gone: table and slot.
-pub type Forgotten = Vec<(u32, u32)>;
+/// What came of a transaction.
+#[derive(Debug, Default)]
+pub struct Outcome {
+    /// Sets whose elements written by packets are gone: table and slot.
+    pub forgotten: Vec<(u32, u32)>,
+    /// Elements written by packets that are gone.
+    pub deleted: Vec<super::state::Key>,
+}
 
 /// Changes under way.
+#[expect(missing_debug_implementations, reason = "it holds functions")]
 pub struct Transaction<'a> {
     /// The tables as they are now.
     pub nft: Nftables,
@@ -49,7 +54,8 @@ pub struct Transaction<'a> {
     now: Time,
     new_row: &'a mut dyn FnMut() -> RowId,
     touched: Vec<(u32, u32)>,
-    forgotten: Forgotten,
+    fresh: Vec<(u32, u32)>,
+    outcome: Outcome,
     changed: Vec<u32>,
     last_rule: Span,
 }
@@ -65,7 +71,8 @@ impl<'a> Transaction<'a> {
             now,
             new_row,
             touched: Vec::new(),
-            forgotten: Vec::new(),
+            fresh: Vec::new(),
+            outcome: Outcome::default(),
             changed: Vec::new(),
             last_rule: Span::default(),
         }
@@ -132,7 +139,7 @@ impl<'a> Transaction<'a> {
     pub fn delete_table(&mut self, handle: u32) {
         if let Some(t) = self.nft.table(handle) {
             let sets: Vec<u32> = t.sets.iter().map(|(s, _)| s).collect();
-            self.forgotten.extend(sets.into_iter().map(|s| (handle, s)));
+            self.outcome.forgotten.extend(sets.into_iter().map(|s| (handle, s)));
         }
         self.nft.tables.retain(|t| t.handle != handle);
     }
@@ -288,6 +295,7 @@ impl<'a> Transaction<'a> {
         self.last_rule = at;
         let row = (self.new_row)();
         let source = self.source;
+        let fresh = self.fresh.clone();
         let Some(t) = self.table_mut(table) else { return Ok(()) };
         for s in &stmts {
             if let Stmt::Object(o) = s
@@ -305,10 +313,11 @@ impl<'a> Transaction<'a> {
         t.tracks |= stmts.iter().any(Stmt::needs_conntrack);
         // a set that packets write to says so, and how large it may grow
         for s in &stmts {
-            if let Stmt::Dyn { set, .. } = s
-                && let Some(set) = t.sets.get_mut(set.slot)
+            if let Stmt::Dyn { set: r, .. } = s
+                && let Some(set) = t.sets.get_mut(r.slot)
             {
-                set.flags.dynamic = true;
+                // one that was there before does not say it
+                set.flags.dynamic |= fresh.contains(&(table, r.slot));
                 set.size.get_or_insert(65_535);
             }
         }
@@ -361,7 +370,9 @@ impl<'a> Transaction<'a> {
             return if create || !same { Err(Refused::kernel(at, EEXIST)) } else { Ok(slot) };
         }
         set.handle = t.new_handle();
-        Ok(t.sets.add(set.name.clone(), set))
+        let slot = t.sets.add(set.name.clone(), set);
+        self.fresh.push((table, slot));
+        Ok(slot)
     }
 
     /// Takes a set away.
@@ -381,7 +392,7 @@ impl<'a> Transaction<'a> {
         if let Some(t) = self.table_mut(table) {
             t.sets.remove(&name);
         }
-        self.forgotten.push((table, slot));
+        self.outcome.forgotten.push((table, slot));
         Ok(())
     }
 
@@ -392,7 +403,7 @@ impl<'a> Transaction<'a> {
             s.catchall = None;
             s.reindex();
         }
-        self.forgotten.push((table, slot));
+        self.outcome.forgotten.push((table, slot));
     }
 
     /// Puts elements into a set.
@@ -441,7 +452,9 @@ impl<'a> Transaction<'a> {
     ///
     /// # Errors
     /// When one is not there.
-    pub fn delete_elements(&mut self, table: u32, slot: u32, elems: Vec<(Element, Span)>, written: &dyn Fn(&[u8]) -> bool) -> Done {
+    pub fn delete_elements(&mut self, table: u32, slot: u32, elems: Vec<(Element, Span)>) -> Done {
+        let keys = elems.iter().map(|(e, _)| (table, slot, e.lo.clone()));
+        self.outcome.deleted.extend(keys);
         let Some(set) = self.table_mut(table).and_then(|t| t.sets.get_mut(slot)) else { return Ok(()) };
         for (e, at) in elems {
             if is_catchall(&e) {
@@ -455,7 +468,8 @@ impl<'a> Transaction<'a> {
                     set.elems.remove(i);
                     set.reindex();
                 }
-                None if written(&e.lo) => {}
+                // packets may have written it
+                None if set.flags.dynamic => {}
                 None => return Err(Refused::kernel(at, ENOENT)),
             }
         }
@@ -502,7 +516,7 @@ impl<'a> Transaction<'a> {
     ///
     /// # Errors
     /// When a chain leads in a circle, or a rule stands where its statement may not.
-    pub fn finish(mut self) -> Done<(Nftables, Forgotten)> {
+    pub fn finish(mut self) -> Done<(Nftables, Outcome)> {
         self.touched.sort_unstable();
         self.touched.dedup();
         for (table, slot) in std::mem::take(&mut self.touched) {
@@ -519,7 +533,7 @@ impl<'a> Transaction<'a> {
                 validate(t, slot, &base, 0, &mut seen).map_err(|errno| Refused::kernel(self.last_rule, errno))?;
             }
         }
-        Ok((self.nft, self.forgotten))
+        Ok((self.nft, self.outcome))
     }
 }
 
@@ -563,69 +577,4 @@ fn renamed(s: &Stmt, slot: u32, name: &Arc<str>) -> Stmt {
         _ => {}
     }
     s
-}
-
-/// Follows a base chain to all that it reaches (nft_chain_validate).
-fn validate(t: &NftTable, slot: u32, base: &Base, level: usize, seen: &mut Vec<(u32, usize)>) -> Result<(), &'static str> {
-    if level == MAX_DEPTH {
-        return Err(EMLINK);
-    }
-    if seen.iter().any(|(s, l)| *s == slot && *l >= level) {
-        return Ok(());
-    }
-    seen.push((slot, level));
-    let Some(c) = t.chains.get(slot) else { return Ok(()) };
-    for r in &c.rules {
-        for s in r.stmts.iter() {
-            if !fits(s, base) {
-                return Err(EOPNOTSUPP);
-            }
-            if let Stmt::Verdict(v) = s
-                && let Some(to) = v.chain()
-            {
-                enter(t, to.slot, base, level, seen)?;
-            }
-            for l in s.links() {
-                let set = match l {
-                    SetLink::Anonymous(set) => Some(&**set),
-                    SetLink::Named(r, of) if of.data == SetData::Verdict => t.sets.get(r.slot),
-                    SetLink::Named(..) => None,
-                };
-                for e in set.iter().flat_map(|s| s.elems.iter().chain(&s.catchall)) {
-                    if let ElemData::Verdict(v) = &e.data
-                        && let Some(to) = v.chain()
-                    {
-                        enter(t, to.slot, base, level, seen)?;
-                    }
-                }
-            }
-        }
-    }
-    Ok(())
-}
-
-fn enter(t: &NftTable, slot: u32, base: &Base, level: usize, seen: &mut Vec<(u32, usize)>) -> Result<(), &'static str> {
-    // a base chain cannot be gone to
-    if t.chains.get(slot).is_some_and(|c| c.base.is_some()) {
-        return Err(EOPNOTSUPP);
-    }
-    validate(t, slot, base, level + 1, seen)
-}
-
-/// Whether a statement may stand where that base chain leads.
-fn fits(s: &Stmt, base: &Base) -> bool {
-    match s {
-        Stmt::Nat(n) => {
-            base.kind == ChainType::Nat
-                && match n.kind {
-                    NatKind::Snat => matches!(base.hook, Hook::Postrouting | Hook::Input),
-                    NatKind::Dnat | NatKind::Redirect => matches!(base.hook, Hook::Prerouting | Hook::Output),
-                    NatKind::Masquerade => base.hook == Hook::Postrouting,
-                }
-        }
-        Stmt::Reject(_) => base.hook != Hook::Postrouting,
-        Stmt::Tproxy(..) => base.hook == Hook::Prerouting,
-        Stmt::Notrack => true,
-        _ => true,
-    }
 }

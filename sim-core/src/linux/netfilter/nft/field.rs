@@ -1,7 +1,7 @@
 //! Fields of headers, by the names that nft has for them.
 //!
 //! Models: nft 1.0.6 src/proto.c; net/netfilter/nft_payload.c nft_payload_eval.
-//! Simplifies: no options, no extension headers, no VLAN tags; `th` of ICMP sees type and code, and zero for its checksum.
+//! Simplifies: no options, no extension headers, no VLAN tags; `th` of ICMPv6 sees type and code, and zero for its checksum.
 
 use super::datatype::{Data, DataType};
 use crate::packet::{ArpOp, Body, Ethernet, Frame, Icmp, IcmpKind, Net, Tcp};
@@ -330,7 +330,8 @@ impl Field {
             (Field::IcmpType, _) => out.push(kind),
             (Field::IcmpCode, _) => out.push(code),
             (Field::ThSport, _) => out.extend_from_slice(&[kind, code]),
-            (Field::ThDport, _) => out.extend_from_slice(&[0, 0]),
+            // where a port would be is the checksum
+            (Field::ThDport, _) => out.extend_from_slice(m.encode().get(2..4).unwrap_or(&[0, 0])),
             (Field::IcmpId, IcmpKind::EchoRequest { id, .. } | IcmpKind::EchoReply { id, .. }) => out.extend_from_slice(&id.to_be_bytes()),
             (Field::IcmpSequence, IcmpKind::EchoRequest { seq, .. } | IcmpKind::EchoReply { seq, .. }) => {
                 out.extend_from_slice(&seq.to_be_bytes())

@@ -19,13 +19,16 @@ pub mod eval;
 pub mod expr;
 pub mod field;
 pub mod set;
+pub mod state;
 pub mod stmt;
 pub mod text;
+mod validate;
 
 pub use datatype::{Data, DataType};
 pub use expr::{CtKey, Expr, FibExpr, FibResult, MetaKey};
 pub use field::{Field, Proto};
 pub use set::{ElemData, Element, ObjKind, ObjRef, Set, SetData, SetFlags, SetLink, SetRef, SetType};
+pub use state::NftState;
 pub use stmt::{ChainTo, DynOp, Limit, Log, Nat, NatKind, NatTo, NftVerdict, RejectKind, RelOp, Rhs, Stmt};
 
 use super::hook::{Hook, NfFamily};

@@ -353,7 +353,7 @@ impl<'a> Session<'a> {
         let Some((slot, set)) = self.find_set(handle, name.text) else {
             return Err(Refused::missing(name.at, "No such file or directory"));
         };
-        let mut of = set.of.clone();
+        let of = set.of.clone();
         let at = At { family, table: handle };
         if verb == Verb::Delete {
             // what an element leads to need not be said to take it away
@@ -366,10 +366,7 @@ impl<'a> Session<'a> {
                     self.elements(&of, at)?
                 }
             };
-            let dynamic = self.find_set(handle, name.text).is_some_and(|(_, s)| s.flags.dynamic);
-            of = bare;
-            let _ = of;
-            return self.tx.delete_elements(handle, slot, elems, &|_| dynamic);
+            return self.tx.delete_elements(handle, slot, elems);
         }
         self.fill(at, slot, name.at, verb == Verb::Create)
     }

@@ -2,7 +2,7 @@
 //!
 //! Models: nft 1.0.6 src/parser_bison.y (primary_expr, concat_expr, …), src/evaluate.c (conflicting protocols, bit operations).
 
-use super::super::datatype::{Data, DataType};
+use super::super::datatype::Data;
 use super::super::expr::{CtKey, Expr, FibExpr, FibResult, HashExpr, MetaKey, Numgen};
 use super::super::{Field, NftFamily, Proto};
 use super::error::{Refused, Span};
@@ -25,7 +25,7 @@ pub(super) struct Known {
 
 impl Known {
     /// What the family says.
-    pub fn of(family: NftFamily) -> Known {
+    pub(super) fn of(family: NftFamily) -> Known {
         let l3 = match family {
             NftFamily::Ip => Some(Proto::Ip),
             NftFamily::Ip6 => Some(Proto::Ip6),
@@ -357,9 +357,4 @@ pub(super) fn joined(e: Expr, mask: &Data, xor: &Data) -> Expr {
         }
         other => Expr::Bitwise(Box::new(other), mask.clone(), xor.clone()),
     }
-}
-
-/// The type and bytes of a number of 32 bits.
-pub(super) fn number_value(n: u32) -> Expr {
-    Expr::Value(DataType::Integer(32), Data::from_slice(&n.to_be_bytes()))
 }

@@ -23,6 +23,7 @@ pub mod error;
 pub mod exprs;
 pub mod lex;
 pub mod list;
+mod meaning;
 pub mod nat;
 pub mod normal;
 pub mod print;
@@ -32,7 +33,7 @@ pub mod value;
 pub use error::{NftError, Refused, Span};
 pub use print::Style;
 
-use super::apply::Transaction;
+use super::apply::{Outcome, Transaction};
 use super::{Nftables, Set};
 use crate::linux::id::{RowId, Source};
 use crate::linux::time::Time;
@@ -41,6 +42,7 @@ use lex::{Kind, Tok};
 use std::sync::Arc;
 
 /// What a text is read with.
+#[expect(missing_debug_implementations, reason = "it holds functions")]
 pub struct Env<'a> {
     /// The index of a device by its name.
     pub device: &'a dyn Fn(&str) -> Option<u32>,
@@ -65,14 +67,14 @@ pub(super) struct Session<'a> {
 ///
 /// # Errors
 /// The first thing that nft or the kernel would refuse.
-pub fn run(nft: &mut Nftables, text: &str, env: &Env<'_>, new_row: &mut dyn FnMut() -> RowId) -> Result<Vec<(u32, u32)>, Refused> {
+pub fn run(nft: &mut Nftables, text: &str, env: &Env<'_>, new_row: &mut dyn FnMut() -> RowId) -> Result<Outcome, Refused> {
     let toks = lex::lex(text)?;
     let tx = Transaction::new(nft.clone(), env.source, env.now, new_row);
     let mut s = Session { toks, i: 0, env, tx, defines: IndexMap::new() };
     s.commands()?;
-    let (done, forgotten) = s.tx.finish()?;
+    let (done, outcome) = s.tx.finish()?;
     *nft = done;
-    Ok(forgotten)
+    Ok(outcome)
 }
 
 /// Looks at `text` alone: what would be refused wherever it were said.

@@ -12,6 +12,7 @@ use std::time::Duration;
 
 /// How something is printed.
 #[derive(Clone, Copy)]
+#[expect(missing_debug_implementations, reason = "it holds functions")]
 pub struct Style<'a> {
     /// `-s`: without counters and what changes by itself.
     pub stateless: bool,

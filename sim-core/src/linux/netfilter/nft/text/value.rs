@@ -191,6 +191,11 @@ impl Session<'_> {
     }
 }
 
+/// First and last value of a prefix that is no longer than its type.
+pub fn prefix_range(t: DataType, v: &Data, len: u32) -> Option<(Data, Data)> {
+    prefix(t, v, u64::from(len), Span::default()).ok()
+}
+
 /// First and last value of a prefix.
 pub(super) fn prefix(t: DataType, v: &Data, len: u64, at: Span) -> Parsed<(Data, Data)> {
     let bits = t.bits();
