@@ -99,6 +99,10 @@ pub fn assemble(world: &Scenario, seed: u64) -> Assembly {
 fn segments(world: &Scenario, addresses: &Addresses, b: &mut Blueprint) {
     let props = |n: Option<&Network>| LinkProps {
         latency: n.and_then(|n| n.latency.as_ref()).map_or(DEFAULT_LATENCY, |l| l.value.0),
+        jitter: n.and_then(|n| n.jitter.as_ref()).map_or(Duration::ZERO, |d| d.value.0),
+        reorder: n.and_then(|n| n.reorder.as_ref()).is_some_and(|r| r.value),
+        rate_bps: n.and_then(|n| n.rate.as_ref()).map_or(0, |r| r.value.0),
+        queue: n.and_then(|n| n.queue.as_ref()).map_or(LinkProps::default().queue, |q| q.value),
         loss_ppm: n.and_then(|n| n.loss.as_ref()).map_or(0, |l| l.value.0),
         ..LinkProps::default()
     };
@@ -126,6 +130,10 @@ fn cable(b: &mut Blueprint, l: &crate::schema::LinkDef) {
     };
     let props = LinkProps {
         latency: l.latency.as_ref().map_or(Duration::ZERO, |d| d.value.0),
+        jitter: l.jitter.as_ref().map_or(Duration::ZERO, |d| d.value.0),
+        reorder: l.reorder.as_ref().is_some_and(|r| r.value),
+        rate_bps: l.rate.as_ref().map_or(0, |r| r.value.0),
+        queue: l.queue.as_ref().map_or(LinkProps::default().queue, |q| q.value),
         loss_ppm: l.loss.as_ref().map_or(0, |s| s.value.0),
         ..LinkProps::default()
     };

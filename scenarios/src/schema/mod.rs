@@ -12,6 +12,7 @@ pub mod network;
 pub mod objects;
 pub mod pattern;
 pub mod question;
+pub mod rate;
 pub mod story;
 pub mod timeline;
 pub mod value;

@@ -1,5 +1,6 @@
 //! `networks`, `links`: what joins hosts.
 
+use super::rate::Rate;
 use super::value::{Addr, At, Cidr, Dur, Share};
 use serde::Deserialize;
 
@@ -21,6 +22,18 @@ pub struct Network {
     /// Time that a frame takes from one host to another; 100us.
     #[serde(default)]
     pub latency: Option<At<Dur>>,
+    /// What a frame may take longer, by chance; nothing.
+    #[serde(default)]
+    pub jitter: Option<At<Dur>>,
+    /// Whether jitter lets a frame overtake another; no.
+    #[serde(default)]
+    pub reorder: Option<At<bool>>,
+    /// Bits a second that each card puts on the wire; no limit.
+    #[serde(default)]
+    pub rate: Option<At<Rate>>,
+    /// Frames that may wait for the wire where there is a rate; 1000.
+    #[serde(default)]
+    pub queue: Option<At<u32>>,
     /// Largest packet; 1500.
     #[serde(default)]
     pub mtu: Option<At<u32>>,
@@ -40,6 +53,18 @@ pub struct LinkDef {
     /// Time that a frame takes; none.
     #[serde(default)]
     pub latency: Option<At<Dur>>,
+    /// What a frame may take longer, by chance; nothing.
+    #[serde(default)]
+    pub jitter: Option<At<Dur>>,
+    /// Whether jitter lets a frame overtake another; no.
+    #[serde(default)]
+    pub reorder: Option<At<bool>>,
+    /// Bits a second that each card puts on the wire; no limit.
+    #[serde(default)]
+    pub rate: Option<At<Rate>>,
+    /// Frames that may wait for the wire where there is a rate; 1000.
+    #[serde(default)]
+    pub queue: Option<At<u32>>,
     /// Largest packet of both devices; 1500.
     #[serde(default)]
     pub mtu: Option<At<u32>>,

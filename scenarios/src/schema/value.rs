@@ -85,7 +85,7 @@ impl fmt::Display for Complaint {
 }
 
 /// A value that is read from a string.
-trait FromText: Sized {
+pub(super) trait FromText: Sized {
     const WHAT: &'static str;
     fn from_text(s: &str) -> Result<Self, Complaint>;
 }
@@ -109,6 +109,7 @@ macro_rules! from_string {
         }
     };
 }
+pub(super) use from_string;
 
 /// A length of time in Go's form: `"200us"`, `"1m30s"`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Default)]

@@ -151,7 +151,7 @@ impl<T: Tracer> Walk<'_, T> {
         }
         let new = match fdb.get_mut(mac, vlan) {
             Some(e) if e.local => return,
-            Some(e) if e.port == port || e.fixed => {
+            Some(e) if e.port == port => {
                 e.updated = now;
                 false
             }
@@ -161,7 +161,7 @@ impl<T: Tracer> Walk<'_, T> {
                 true
             }
             None => {
-                fdb.insert(mac, FdbEntry { port, vlan, updated: now, local: false, fixed: false, source: Source::Kernel });
+                fdb.insert(mac, FdbEntry { port, vlan, updated: now, local: false, fixed: false, born: 0, source: Source::Kernel });
                 true
             }
         };
@@ -182,7 +182,7 @@ impl<T: Tracer> Walk<'_, T> {
         let config = bridge_config(Some(device))?;
         let own = |port: IfIndex| self.br_allowed_egress(bridge, port, vlan);
         if device.mac == mac && own(bridge) {
-            return Some(FdbEntry { port: bridge, vlan, updated: self.now, local: true, fixed: true, source: device.source });
+            return Some(FdbEntry { port: bridge, vlan, updated: self.now, local: true, fixed: true, born: 0, source: device.source });
         }
         let fdb = self.ns.fdb.get(&bridge)?;
         let entry = match fdb.get_in(mac, vlan) {

@@ -272,12 +272,34 @@ impl<T: Tracer> Engine<T> {
         }
     }
 
-    /// Finds out anew whether the ends of a pair or a cable have carrier: both must be up.
+    /// Pulls the plug of a card, or puts it back: the carrier goes or comes, at the other end of a cable too. False if the device is
+    /// on no wire.
+    pub fn plug(&mut self, netns: NetnsId, dev: IfIndex, plugged: bool) -> bool {
+        let Some(Attach::Wire(end)) = self.world.ns(netns).and_then(|n| n.config.devices.get(dev)).map(|d| d.attach) else { return false };
+        let Some(e) = self.world.wires.ends.get_mut(end as usize) else { return false };
+        e.unplugged = !plugged;
+        self.find_carrier(netns, dev);
+        self.restack();
+        true
+    }
+
+    fn plugged(&self, netns: NetnsId, dev: IfIndex) -> bool {
+        match self.world.ns(netns).and_then(|n| n.config.devices.get(dev)).map(|d| d.attach) {
+            Some(Attach::Wire(end)) => self.world.wires.ends.get(end as usize).is_none_or(|e| !e.unplugged),
+            _ => true,
+        }
+    }
+
+    /// Finds out anew whether the ends of a pair or a cable have carrier: both must be up, and no plug pulled. A card on a segment
+    /// has carrier while its plug is in.
     fn find_carrier(&mut self, netns: NetnsId, dev: IfIndex) {
         let up = |w: &World, ns: NetnsId, d: IfIndex| w.ns(ns).and_then(|n| n.config.devices.get(d)).is_some_and(|d| d.up);
-        let Some((other, other_dev)) = self.other_end(netns, dev) else { return };
-        let carrier = up(&self.world, netns, dev) && up(&self.world, other, other_dev);
-        for (ns, d) in [(netns, dev), (other, other_dev)] {
+        let other = self.other_end(netns, dev);
+        let carrier = match other {
+            Some((ns, d)) => up(&self.world, netns, dev) && up(&self.world, ns, d) && self.plugged(netns, dev) && self.plugged(ns, d),
+            None => self.plugged(netns, dev),
+        };
+        for (ns, d) in std::iter::once((netns, dev)).chain(other) {
             if self.world.ns(ns).and_then(|n| n.config.devices.get(d)).is_none_or(|x| x.carrier == carrier) {
                 continue;
             }
@@ -306,7 +328,7 @@ impl<T: Tracer> Engine<T> {
             Attach::Wire(end) => {
                 for s in &mut self.world.wires.segments {
                     s.ports.retain(|p| *p != end);
-                    s.fdb.remove_where(|_, p| *p == end);
+                    s.fdb.remove_where(|_, (port, _)| *port == end);
                 }
             }
             Attach::None | Attach::Loopback | Attach::Lower { .. } => {}

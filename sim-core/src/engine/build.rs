@@ -79,7 +79,7 @@ impl World {
         new.mtu = nic.mtu;
         new.attach = Attach::Wire(end);
         let index = apply::add_device(Arc::make_mut(ns), new, Source::Kernel)?;
-        self.wires.ends.push(WireEnd { netns, dev: index, leads, props });
+        self.wires.ends.push(WireEnd::new(netns, index, leads, props));
         Ok((index, end))
     }
 

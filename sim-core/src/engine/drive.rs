@@ -16,6 +16,7 @@ use crate::linux::{FlowId, IfIndex, NetnsId, PacketId, SocketId, Time};
 use crate::packet::VlanTag;
 use crate::trace::{DropReason, Evidence, Step, Tracer};
 use std::sync::Arc;
+use std::time::Duration;
 
 /// A world that runs, and who listens to it.
 #[derive(Clone, Debug)]
@@ -193,14 +194,28 @@ impl<T: Tracer> Engine<T> {
         if net_len(&skb) > props.mtu {
             return self.lost(netns, dev, &skb, DropReason::Oversize);
         }
+        let now = self.world.now;
+        let left = match self.world.wires.ends.get_mut(end as usize) {
+            Some(e) if e.unplugged => return self.lost(netns, dev, &skb, DropReason::DevReady),
+            Some(e) => e.depart(&props, now, skb.frame.len()),
+            None => return,
+        };
+        let Some(left) = left else { return self.lost(netns, dev, &skb, DropReason::QdiscDrop) };
         if props.loss_ppm > 0 && self.world.rng.below(Draw::Wire, 1_000_000) < props.loss_ppm {
             return self.lost(netns, dev, &skb, DropReason::LinkLoss);
         }
+        let jitter = u32::try_from(props.jitter.as_nanos()).unwrap_or(u32::MAX);
+        let extra = if jitter == 0 { 0 } else { self.world.rng.below(Draw::Wire, jitter.saturating_add(1)) };
         self.scrub(netns, NetnsId(u32::MAX), &mut skb);
         let w = &mut self.world;
+        let at = match w.wires.ends.get_mut(end as usize) {
+            Some(e) => e.arrive(&props, left, Duration::from_nanos(u64::from(extra))),
+            None => return,
+        };
         let mut targets: smallvec::SmallVec<[(NetnsId, IfIndex); 2]> = smallvec::SmallVec::new();
-        w.wires.carry(end, skb.frame.eth.src, skb.frame.eth.dst, |e| targets.push((e.netns, e.dev)));
-        let at = w.now + props.latency;
+        let (src, dst) = (skb.frame.eth.src, skb.frame.eth.dst);
+        let vlan = skb.frame.eth.tags.outer().map_or(0, VlanTag::id);
+        w.wires.carry(end, src, dst, vlan, now, |e| targets.push((e.netns, e.dev)));
         let Some((last, others)) = targets.split_last() else { return };
         for (to, index) in others {
             let w = &mut self.world;

@@ -1,13 +1,24 @@
 //! Wires and switches between hosts.
 //!
-//! A cable joins two devices. A segment is a switch that joins many: it learns who is where, like any switch, and has no
-//! addresses of its own. Frames take the wire's latency; larger ones than it carries, and those that chance picks, are lost.
+//! A cable joins two devices. A segment is a switch that joins many: it learns per VLAN who is where, like any switch, forgets
+//! after five minutes, and has no addresses of its own.
+//!
+//! ```text
+//!  card ─► queue ─► bit by bit (rate) ─► lost? ─► latency + jitter ─► card(s) at the other end
+//!            └─ full: dropped
+//! ```
+//!
+//! Frames larger than the wire or the card at its end takes are lost. Jitter does not change the order of frames, unless asked for.
 
 use crate::linux::hot::HotMap;
-use crate::linux::{IfIndex, NetnsId};
+use crate::linux::{IfIndex, NetnsId, Time};
 use crate::packet::Mac;
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
+
+/// How long a switch knows a hardware address that it does not see.
+const AGEING: Duration = Duration::from_secs(300);
 
 /// A segment: one switch that joins all devices on it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -18,6 +29,14 @@ pub struct SegmentId(pub u32);
 pub struct LinkProps {
     /// Time that a frame takes.
     pub latency: Duration,
+    /// What a frame may take longer, evenly from nothing to this.
+    pub jitter: Duration,
+    /// Whether jitter lets a frame overtake another.
+    pub reorder: bool,
+    /// Bits that a card puts on the wire in a second; 0 for no limit.
+    pub rate_bps: u64,
+    /// Frames that may wait for the wire, the one on it not counted; further ones are dropped.
+    pub queue: u32,
     /// Largest packet in bytes, link header not counted; larger ones are lost.
     pub mtu: u32,
     /// Frames lost, in millionths.
@@ -26,7 +45,7 @@ pub struct LinkProps {
 
 impl Default for LinkProps {
     fn default() -> Self {
-        LinkProps { latency: Duration::ZERO, mtu: 65_535, loss_ppm: 0 }
+        LinkProps { latency: Duration::ZERO, jitter: Duration::ZERO, reorder: false, rate_bps: 0, queue: 1_000, mtu: 65_535, loss_ppm: 0 }
     }
 }
 
@@ -40,7 +59,7 @@ pub enum Leads {
 }
 
 /// One end of a wire: a device.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct WireEnd {
     /// Namespace of the device.
     pub netns: NetnsId,
@@ -50,6 +69,45 @@ pub struct WireEnd {
     pub leads: Leads,
     /// What the wire is like.
     pub props: LinkProps,
+    /// Whether the plug is pulled: no carrier.
+    pub unplugged: bool,
+    /// When each frame that waits, and the one that is being sent, will have left the card.
+    pub departures: VecDeque<Time>,
+    /// When the last frame sent from here arrives.
+    pub arrival: Time,
+}
+
+impl WireEnd {
+    /// An end with nothing on its wire yet.
+    pub fn new(netns: NetnsId, dev: IfIndex, leads: Leads, props: LinkProps) -> Self {
+        WireEnd { netns, dev, leads, props, unplugged: false, departures: VecDeque::new(), arrival: Time::ZERO }
+    }
+
+    /// When a frame of `len` bytes will have left the card; none if the queue is full.
+    pub fn depart(&mut self, props: &LinkProps, now: Time, len: usize) -> Option<Time> {
+        if props.rate_bps == 0 {
+            return Some(now);
+        }
+        while self.departures.front().is_some_and(|t| *t <= now) {
+            self.departures.pop_front();
+        }
+        if self.departures.len() > props.queue as usize {
+            return None;
+        }
+        let nanos = (len as u128 * 8 * 1_000_000_000).div_ceil(u128::from(props.rate_bps));
+        let begin = self.departures.back().copied().unwrap_or(now);
+        let left = begin + Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX));
+        self.departures.push_back(left);
+        Some(left)
+    }
+
+    /// When a frame arrives that left at `left` and takes `extra` longer than the latency.
+    pub fn arrive(&mut self, props: &LinkProps, left: Time, extra: Duration) -> Time {
+        let at = left + props.latency + extra;
+        let at = if props.reorder { at } else { at.max(self.arrival) };
+        self.arrival = self.arrival.max(at);
+        at
+    }
 }
 
 /// A segment.
@@ -61,8 +119,8 @@ pub struct Segment {
     pub props: LinkProps,
     /// Ends on it; the one added last first.
     pub ports: Vec<u32>,
-    /// Who is behind which port.
-    pub fdb: HotMap<Mac, u32>,
+    /// Who is behind which port in which VLAN, and when it was last seen.
+    pub fdb: HotMap<(Mac, u16), (u32, Time)>,
 }
 
 /// All wires.
@@ -80,36 +138,27 @@ impl Wires {
         self.segments.iter().position(|s| &*s.name == name).map(|i| SegmentId(i as u32))
     }
 
-    /// Takes a frame from `src` to `dst` in at `end` and calls `deliver` for each end where it comes out.
+    /// Takes a frame from `src` to `dst` of a VLAN in at `end` and calls `deliver` for each end where it comes out.
     #[inline]
-    pub fn carry(&mut self, end: u32, src: Mac, dst: Mac, mut deliver: impl FnMut(&WireEnd)) {
+    pub fn carry(&mut self, end: u32, src: Mac, dst: Mac, vlan: u16, now: Time, mut deliver: impl FnMut(&WireEnd)) {
         let Some(e) = self.ends.get(end as usize) else { return };
-        match e.leads {
-            Leads::End(other) => {
-                if let Some(o) = self.ends.get(other as usize) {
-                    deliver(o);
-                }
+        let mut to = |port: u32| {
+            if let Some(o) = self.ends.get(port as usize).filter(|o| !o.unplugged) {
+                deliver(o);
             }
+        };
+        match e.leads {
+            Leads::End(other) => to(other),
             Leads::Segment(SegmentId(s)) => {
                 let Some(segment) = self.segments.get_mut(s as usize) else { return };
-                if src.is_valid() && segment.fdb.get(&src) != Some(&end) {
-                    segment.fdb.insert(src, end);
+                if src.is_valid() {
+                    segment.fdb.insert((src, vlan), (end, now));
                 }
-                let known = if dst.is_multicast() { None } else { segment.fdb.get(&dst).copied() };
-                match known {
+                let known = if dst.is_multicast() { None } else { segment.fdb.get(&(dst, vlan)) };
+                match known.filter(|(_, seen)| now.since(*seen) <= AGEING).map(|(port, _)| *port) {
                     Some(port) if port == end => {}
-                    Some(port) => {
-                        if let Some(o) = self.ends.get(port as usize) {
-                            deliver(o);
-                        }
-                    }
-                    None => {
-                        for port in segment.ports.iter().filter(|p| **p != end) {
-                            if let Some(o) = self.ends.get(*port as usize) {
-                                deliver(o);
-                            }
-                        }
-                    }
+                    Some(port) => to(port),
+                    None => segment.ports.iter().filter(|p| **p != end).for_each(|p| to(*p)),
                 }
             }
         }
@@ -121,31 +170,65 @@ mod tests {
     use super::*;
 
     fn end(n: u32, leads: Leads) -> WireEnd {
-        WireEnd { netns: NetnsId(n), dev: IfIndex(2), leads, props: LinkProps::default() }
+        WireEnd::new(NetnsId(n), IfIndex(2), leads, LinkProps::default())
     }
 
-    fn reached(w: &mut Wires, from: u32, src: u8, dst: Mac) -> Vec<u32> {
+    fn mac(n: u8) -> Mac {
+        Mac([2, 0, 0, 0, 0, n])
+    }
+
+    fn segment(n: u32) -> Wires {
+        let s = Leads::Segment(SegmentId(0));
+        let ports = (0..n).rev().collect();
+        let segment = Segment { name: "lan".into(), props: LinkProps::default(), ports, fdb: HotMap::default() };
+        Wires { ends: (0..n).map(|i| end(i, s)).collect(), segments: vec![segment] }
+    }
+
+    fn reached(w: &mut Wires, from: u32, dst: Mac, vlan: u16, now: Time) -> Vec<u32> {
         let mut out = Vec::new();
-        w.carry(from, Mac([2, 0, 0, 0, 0, src]), dst, |e| out.push(e.netns.0));
+        w.carry(from, mac(from as u8), dst, vlan, now, |e| out.push(e.netns.0));
         out
     }
 
     #[test]
-    fn a_segment_floods_until_it_knows() {
-        let s = Leads::Segment(SegmentId(0));
-        let segment = Segment { name: "lan".into(), props: LinkProps::default(), ports: vec![2, 1, 0], fdb: HotMap::default() };
-        let mut w = Wires { ends: vec![end(0, s), end(1, s), end(2, s)], segments: vec![segment] };
-        let b = Mac([2, 0, 0, 0, 0, 1]);
-        assert_eq!(reached(&mut w, 0, 0, b), [2, 1]);
-        assert_eq!(reached(&mut w, 1, 1, Mac([2, 0, 0, 0, 0, 0])), [0]);
-        assert_eq!(reached(&mut w, 0, 0, b), [1]);
-        assert_eq!(reached(&mut w, 0, 0, Mac::BROADCAST), [2, 1]);
+    fn a_segment_floods_until_it_knows_and_again_when_it_has_forgotten() {
+        let mut w = segment(3);
+        let t = Time::ZERO;
+        assert_eq!(reached(&mut w, 0, mac(1), 0, t), [2, 1]);
+        assert_eq!(reached(&mut w, 1, mac(0), 0, t), [0]);
+        assert_eq!(reached(&mut w, 0, mac(1), 0, t), [1]);
+        assert_eq!(reached(&mut w, 0, Mac::BROADCAST, 0, t), [2, 1]);
+        assert_eq!(reached(&mut w, 0, mac(1), 10, t), [2, 1], "another VLAN is another table");
+        assert_eq!(reached(&mut w, 0, mac(1), 0, t + Duration::from_secs(301)), [2, 1]);
     }
 
     #[test]
-    fn a_cable_has_two_ends() {
+    fn a_cable_has_two_ends_and_a_pulled_plug_ends_it() {
         let mut w = Wires { ends: vec![end(0, Leads::End(1)), end(1, Leads::End(0))], segments: vec![] };
-        assert_eq!(reached(&mut w, 0, 0, Mac::BROADCAST), [1]);
-        assert_eq!(reached(&mut w, 1, 1, Mac::BROADCAST), [0]);
+        assert_eq!(reached(&mut w, 0, Mac::BROADCAST, 0, Time::ZERO), [1]);
+        w.ends[1].unplugged = true;
+        assert_eq!(reached(&mut w, 0, Mac::BROADCAST, 0, Time::ZERO), [] as [u32; 0]);
+    }
+
+    #[test]
+    fn a_rate_makes_frames_wait_and_a_full_queue_drops_them() {
+        // 1 Mbit/s: 125 bytes take a millisecond; two may wait
+        let props = LinkProps { rate_bps: 1_000_000, queue: 2, ..LinkProps::default() };
+        let mut e = end(0, Leads::End(1));
+        let ms = |n: u64| Time(n * 1_000_000);
+        let sent: Vec<Option<Time>> = (0..4).map(|_| e.depart(&props, Time::ZERO, 125)).collect();
+        assert_eq!(sent, [Some(ms(1)), Some(ms(2)), Some(ms(3)), None]);
+        assert_eq!(e.depart(&props, ms(1), 125), Some(ms(4)));
+        assert_eq!(e.depart(&props, ms(10), 250), Some(ms(12)));
+    }
+
+    #[test]
+    fn jitter_keeps_the_order_unless_asked_not_to() {
+        let mut props = LinkProps { latency: Duration::from_nanos(100), ..LinkProps::default() };
+        let mut e = end(0, Leads::End(1));
+        assert_eq!(e.arrive(&props, Time(0), Duration::from_nanos(50)), Time(150));
+        assert_eq!(e.arrive(&props, Time(10), Duration::ZERO), Time(150));
+        props.reorder = true;
+        assert_eq!(e.arrive(&props, Time(20), Duration::ZERO), Time(120));
     }
 }

@@ -20,13 +20,15 @@ pub struct FdbEntry {
     pub local: bool,
     /// BR_FDB_STATIC: does not age.
     pub fixed: bool,
+    /// Its turn among all that were made; listings begin with the newest.
+    pub born: u32,
     /// What made it.
     pub source: Source,
 }
 
 /// The entries of one bridge.
 #[derive(Clone, Debug, Default)]
-pub struct Fdb(HotMap<(Mac, u16), FdbEntry>);
+pub struct Fdb(HotMap<(Mac, u16), FdbEntry>, u32);
 
 impl Fdb {
     /// The entry of `mac` outside of VLANs, aged or not.
@@ -48,7 +50,14 @@ impl Fdb {
     }
 
     /// Sets the entry of `mac` in its VLAN.
-    pub fn insert(&mut self, mac: Mac, entry: FdbEntry) -> Option<FdbEntry> {
+    pub fn insert(&mut self, mac: Mac, mut entry: FdbEntry) -> Option<FdbEntry> {
+        entry.born = match self.get_in(mac, entry.vlan) {
+            Some(old) => old.born,
+            None => {
+                self.1 += 1;
+                self.1
+            }
+        };
         self.0.insert((mac, entry.vlan), entry)
     }
 

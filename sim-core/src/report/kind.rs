@@ -163,7 +163,7 @@ fn drop_layer(reason: DropReason) -> &'static str {
         R::TcpCsum | R::TcpReset | R::TcpInvalidSequence | R::TcpOldData | R::TcpFlags | R::TcpListenOverflow => "tcp",
         R::IcmpCsum => "icmp",
         R::NetfilterDrop => "netfilter",
-        R::OtherHost | R::DevReady | R::DevHdr | R::RecursionLimit | R::LinkLoss | R::Oversize => "link",
+        R::OtherHost | R::DevReady | R::DevHdr | R::RecursionLimit | R::LinkLoss | R::Oversize | R::QdiscDrop => "link",
         R::IpCsum | R::IpInHdr | R::UnicastInL2Multicast | R::PktTooBig | R::TtlExceeded | R::FragReasmTimeout => "ip",
         R::IpRpFilter
         | R::IpOutNoRoutes

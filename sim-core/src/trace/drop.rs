@@ -62,6 +62,7 @@ reasons! {
     VxlanVniNotFound "VXLAN_VNI_NOT_FOUND" "no VXLAN device here has this network identifier",
     VxlanEntryExists "VXLAN_ENTRY_EXISTS" "a static entry says that the sender's address is behind another endpoint",
     IpTunnelEcn "IP_TUNNEL_ECN" "the outer header says congestion, and the packet inside cannot be told",
+    QdiscDrop "QDISC_DROP" "too many frames wait for the wire",
     VlanFilter "VLAN_FILTER" "the port does not belong to the VLAN",
     DevReady "DEV_READY" "the device is down or has no carrier",
     DevHdr "DEV_HDR" "no link header could be made",

@@ -119,7 +119,7 @@ pub(super) fn add_local(ns: &mut Netns, bridge: IfIndex, port: IfIndex, mac: Mac
     if let Some(fdb) = ns.fdb.get_mut(&bridge)
         && fdb.get(mac).is_none_or(|e| !e.local)
     {
-        fdb.insert(mac, FdbEntry { port, vlan: 0, updated: Time::ZERO, local: true, fixed: true, source });
+        fdb.insert(mac, FdbEntry { port, vlan: 0, updated: Time::ZERO, local: true, fixed: true, born: 0, source });
     }
 }
 

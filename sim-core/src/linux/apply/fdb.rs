@@ -41,8 +41,15 @@ pub(super) fn apply(ns: &mut Netns, op: &FdbOp, at: Time, source: Source) -> Res
             }
             // Entries of the bridge itself are always its own.
             let local = *kind == FdbKind::Permanent || index == bridge;
-            let entry =
-                FdbEntry { port: index, vlan: vlan.unwrap_or(0), updated: at, local, fixed: local || *kind == FdbKind::Static, source };
+            let entry = FdbEntry {
+                port: index,
+                vlan: vlan.unwrap_or(0),
+                updated: at,
+                local,
+                fixed: local || *kind == FdbKind::Static,
+                born: 0,
+                source,
+            };
             let Some(fdb) = ns.fdb.get_mut(&bridge) else { return Err(OpError::errno(Errno::ENODEV)) };
             if fdb.get_in(*mac, entry.vlan).is_some() && !replace {
                 return Err(OpError::errno(Errno::EEXIST));

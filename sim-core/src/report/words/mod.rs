@@ -109,6 +109,7 @@ fn drop(v: &StepView<'_>, reason: DropReason) -> Words {
         R::TtlExceeded => "Each router takes one off; this one took the last.".to_owned(),
         R::BlackholeRoute => "Nobody is told.".to_owned(),
         R::RecursionLimit => "The devices hand the frame to each other without end.".to_owned(),
+        R::QdiscDrop => "The wire takes one bit after the other (rate); the queue before it is full.".to_owned(),
         R::VlanFilter => {
             "A bridge with vlan_filtering lets a frame in and out only where its VLAN is configured (bridge vlan add).".to_owned()
         }

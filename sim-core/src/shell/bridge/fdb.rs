@@ -1,7 +1,6 @@
 //! `bridge fdb`: forwarding databases.
 //!
-//! Models: iproute2 6.1 bridge/fdb.c. Simplifies: the address lists of the devices themselves (`self`), mostly groups, are not kept;
-//! entries of a port are sorted by address.
+//! Models: iproute2 6.1 bridge/fdb.c. Simplifies: the address lists of the devices themselves (`self`), mostly groups, are not kept.
 
 use super::super::answer::Answer;
 use super::super::args::{Args, begins};
@@ -160,7 +159,11 @@ fn of_bridge(ns: &Netns, show: &Show, now: Time, d: &Device, out: &mut String) {
     if show.br.as_deref().is_some_and(|n| *b.name != *n) {
         return;
     }
-    for (mac, e) in ns.fdb.get(&bridge).map(|f| f.sorted()).unwrap_or_default().into_iter().filter(|(_, e)| e.port == d.index) {
+    let mut entries = ns.fdb.get(&bridge).map(|f| f.sorted()).unwrap_or_default();
+    entries.retain(|(_, e)| e.port == d.index);
+    // the kernel's list begins with the newest
+    entries.sort_by_key(|(_, e)| std::cmp::Reverse(e.born));
+    for (mac, e) in entries {
         let aged = !e.fixed && now.since(e.updated) >= config.ageing_time;
         if aged || (show.dynamic && e.local) {
             continue;
