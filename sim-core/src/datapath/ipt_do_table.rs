@@ -21,12 +21,13 @@ use super::walk::Walk;
 use super::xt_memory::Live;
 use crate::linux::conntrack::{CtView, Dir, Manip, NatRange};
 use crate::linux::device::Scope;
+use crate::linux::ipset::IpSets;
 use crate::linux::netfilter::targets::dnat::range_of;
 use crate::linux::netfilter::targets::reject::RejectWith;
 use crate::linux::netfilter::xtables::ChainId;
 use crate::linux::netfilter::{Chain, CtTuples, Hook, MatchCx, Policy, Rule, TableKind, Target};
 use crate::linux::skb::Skb;
-use crate::linux::{Config, IfIndex, RowId};
+use crate::linux::{Config, IfIndex, RowId, Time};
 use crate::packet::{Address, Family, IpAddr, Ipv4Addr, Net};
 use crate::trace::evidence::{CtCode, RuleAt, Verdict};
 use crate::trace::{Evidence, StepId, Tracer};
@@ -48,6 +49,7 @@ pub fn ipt_do_table<T: Tracer>(w: &mut Walk<'_, T>, skb: &mut Skb, table: TableK
     let ct_tuples = entry.map(|e| CtTuples::V4(*e.tuple(Dir::Original), *e.tuple(Dir::Reply)));
     let mut walk = TableWalk {
         config: &config,
+        sets: Arc::clone(&config.ipsets),
         state,
         ct,
         ct_tuples,
@@ -107,12 +109,14 @@ enum Said {
     To(ChainId, bool),
 }
 
-struct TableWalk<'a> {
+pub(super) struct TableWalk<'a> {
     config: &'a Config,
-    state: &'a HookState,
+    /// The sets as they are now: a rule may change them.
+    pub(super) sets: Arc<IpSets>,
+    pub(super) state: &'a HookState,
     ct: CtView,
     ct_tuples: Option<CtTuples>,
-    ct_mark: Option<u32>,
+    pub(super) ct_mark: Option<u32>,
     len: u32,
     dev: IfIndex,
     family: Family,
@@ -120,16 +124,16 @@ struct TableWalk<'a> {
 }
 
 impl TableWalk<'_> {
-    /// The next rule that fits.
+    /// What rules may see of the packet.
     #[inline]
-    fn next<'c, T: Tracer>(&self, w: &mut Walk<'_, T>, skb: &Skb, chain: &'c Chain, from: usize) -> Option<(usize, &'c Rule)> {
+    pub(super) fn cx<'s>(&'s self, skb: &'s Skb, now: Time) -> Option<MatchCx<'s>> {
         let packet = match &skb.frame.net {
             Net::Ipv4(ip) => MatchCx::new(ip, self.state.hook),
             Net::Ipv6(ip) => MatchCx::new6(ip, self.state.hook),
             _ => return None,
         };
         let devices = &self.config.devices;
-        let cx = MatchCx {
+        Some(MatchCx {
             iif: devices.name(self.state.iif),
             oif: devices.name(self.state.oif),
             iif_index: self.state.iif,
@@ -139,13 +143,21 @@ impl TableWalk<'_> {
             mark: skb.mark,
             ct_mark: self.ct_mark,
             pkt_type: skb.pkt_type,
-            now: w.now,
+            now,
             phys: skb.bridge.as_ref().map(|b| (devices.name(b.physin), devices.name(b.physout))),
             mac_source: (skb.iif.is_some() && self.state.hook != Hook::Output).then_some(skb.frame.eth.src),
             fib: Some(&self.config.fib),
             fib6: Some(&self.config.fib6),
+            untracked: skb.untracked,
+            sets: Some(&self.sets),
             ..packet
-        };
+        })
+    }
+
+    /// The next rule that fits.
+    #[inline]
+    fn next<'c, T: Tracer>(&self, w: &mut Walk<'_, T>, skb: &Skb, chain: &'c Chain, from: usize) -> Option<(usize, &'c Rule)> {
+        let cx = self.cx(skb, w.now)?;
         let mut memory = Live { w, skb, dev: self.dev };
         chain.find(from, cx.dst, |rule| rule.eval(&cx, &mut memory).is_ok())
     }
@@ -192,9 +204,43 @@ impl TableWalk<'_> {
                 self.record(w, skb, chain, at, Verdict::Continue, rule.row);
                 Said::Next
             }
-            Target::None | Target::Connmark(_) => {
+            Target::None | Target::Checksum(_) | Target::Classify(_) | Target::Log(_) | Target::Nflog(_) | Target::Trace(_) => {
                 self.record(w, skb, chain, at, Verdict::Continue, rule.row);
                 Said::Next
+            }
+            Target::Connmark(_)
+            | Target::Ct(_)
+            | Target::Notrack(_)
+            | Target::Dscp(_)
+            | Target::Ecn(_)
+            | Target::Hl(_)
+            | Target::Set(_)
+            | Target::Tcpmss(_)
+            | Target::Tos(_)
+            | Target::Ttl(_) => {
+                self.mangle(w, skb, &rule.spec.target);
+                self.record(w, skb, chain, at, Verdict::Continue, rule.row);
+                Said::Next
+            }
+            // no transparent socket waits for it
+            Target::Tproxy(_) => {
+                self.record(w, skb, chain, at, Verdict::Drop, rule.row);
+                Said::Verdict(NfVerdict::Drop)
+            }
+            // no program listens at the queue
+            Target::Nfqueue(t) if t.bypass => {
+                self.record(w, skb, chain, at, Verdict::Accept, rule.row);
+                Said::Verdict(NfVerdict::Accept)
+            }
+            Target::Nfqueue(_) => {
+                self.record(w, skb, chain, at, Verdict::Drop, rule.row);
+                Said::Verdict(NfVerdict::Drop)
+            }
+            Target::Netmap(t) => {
+                let manip = super::nat::manip_of(self.state.hook);
+                let Some(cx) = self.cx(skb, w.now) else { return Said::Next };
+                let range = t.range(if manip == Manip::Src { cx.src } else { cx.dst });
+                self.translate(w, skb, chain, at, rule, &range, manip)
             }
             Target::Reject(r) => {
                 self.record(w, skb, chain, at, Verdict::Drop, rule.row);

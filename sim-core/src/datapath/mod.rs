@@ -48,6 +48,7 @@ pub mod vlan;
 pub mod vxlan;
 pub mod walk;
 mod xt_memory;
+mod xt_target;
 
 pub use hook::{HookState, NfVerdict};
 pub use walk::{Beyond, Effect, Effects, Ids, Timer, Walk};

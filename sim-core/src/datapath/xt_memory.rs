@@ -8,10 +8,12 @@
 
 use super::walk::Walk;
 use crate::linux::fib::RouteType;
+use crate::linux::ipset::Key;
 use crate::linux::netfilter::eval::MatchAt;
 use crate::linux::netfilter::matches::recent::Check;
 use crate::linux::netfilter::matches::statistic::Mode;
 use crate::linux::netfilter::matches::{Connlimit, Match, Recent, Rpfilter, Socket, Statistic};
+use crate::linux::netfilter::state::Counter;
 use crate::linux::netfilter::state::limit::Bucket;
 use crate::linux::netfilter::{Hook, MatchCx, Memory};
 use crate::linux::rng::Draw;
@@ -20,6 +22,7 @@ use crate::linux::socket::SocketKind;
 use crate::linux::{IfIndex, PktType};
 use crate::packet::{Address, Endpoint, Family, Ipv4Addr, Protocol};
 use crate::trace::{Evidence, StateDelta, Tracer};
+use std::sync::Arc;
 
 /// Draws, counts and looks, and says so to the tracer.
 pub(super) struct Live<'a, 'w, T: Tracer> {
@@ -61,6 +64,12 @@ impl<T: Tracer> Memory for Live<'_, '_, T> {
         };
         self.w.step(self.skb, self.dev, Evidence::StatefulMatch { row: at.0, at: at.1, matched, value });
         matched
+    }
+
+    fn counted(&mut self, set: &Arc<str>, key: Key, bytes: u32) {
+        let at = (set.clone(), key);
+        let old = self.w.ns.xt_state.sets.get(&at).copied().unwrap_or_default();
+        self.w.ns.xt_state.sets.insert(at, Counter { packets: old.packets + 1, bytes: old.bytes + u64::from(bytes) });
     }
 }
 

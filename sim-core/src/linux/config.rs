@@ -2,6 +2,7 @@
 
 use super::device::Devices;
 use super::fib::Fib;
+use super::ipset::IpSets;
 use super::ipvs::IpvsConfig;
 use super::netfilter::apply::Touched;
 use super::netfilter::nft::Nftables;
@@ -25,6 +26,8 @@ pub struct Config {
     pub xt6: Arc<Xtables>,
     /// nftables.
     pub nft: Arc<Nftables>,
+    /// Sets that rules ask.
+    pub ipsets: Arc<IpSets>,
     /// Virtual services.
     pub ipvs: Arc<IpvsConfig>,
     /// What stands at the netfilter hooks: derived from the tables, see [`Config::rehook`].
@@ -53,6 +56,10 @@ impl Config {
         source: super::Source,
         touched: &mut Touched,
     ) -> Result<(), super::netfilter::XtFailed> {
+        if let Some((name, line)) = self.unknown_set(op) {
+            let error = super::netfilter::XtError::Parameter(format!("Set {name} doesn't exist.\n"));
+            return Err(super::netfilter::XtFailed { family, error, line });
+        }
         let last = &mut self.last_row;
         let xt = match family {
             Family::Inet => &mut self.xt,
@@ -66,6 +73,19 @@ impl Config {
         // a restore file keeps the tables before the one that failed
         self.rehook();
         done
+    }
+
+    /// The first set that a change names and that is not there, and in which line of a restore file.
+    fn unknown_set(&self, op: &super::op::XtOp) -> Option<(Arc<str>, Option<u32>)> {
+        use super::op::{RestoreLine, XtCommand, XtOp};
+        let unknown = |c: &XtCommand| c.spec().and_then(|s| s.sets().find(|n| self.ipsets.get(n).is_none()).cloned());
+        match op {
+            XtOp::Command { command, .. } => unknown(command).map(|n| (n, None)),
+            XtOp::Restore(r) => r.tables.iter().flat_map(|t| &t.lines).find_map(|(line, l)| match l {
+                RestoreLine::Command(c) => unknown(c).map(|n| (n, Some(*line))),
+                RestoreLine::Chain(..) => None,
+            }),
+        }
     }
 
     /// The tables of iptables or ip6tables.

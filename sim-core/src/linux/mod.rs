@@ -29,6 +29,7 @@ pub mod fib;
 pub mod fragment;
 pub mod hot;
 pub mod id;
+pub mod ipset;
 pub mod ipvs;
 pub mod neighbour;
 pub mod netfilter;

@@ -76,6 +76,7 @@ impl Report<'_> {
             mac_source: (hook != Hook::Output).then_some(frame.eth.src),
             fib: Some(&config.fib),
             fib6: Some(&config.fib6),
+            sets: Some(&config.ipsets),
             ..packet
         };
         let rules = tables.chain(chain)?;

@@ -121,6 +121,7 @@ pub fn op(op: &Op) -> String {
         | Op::Fdb(_)
         | Op::Sysctl { .. }
         | Op::Xtables(..)
+        | Op::Ipset(_)
         | Op::Ipvs(_)
         | Op::Nft(_)
         | Op::ConntrackFlush

@@ -1,6 +1,6 @@
 //! Answers to questions, from a namespace.
 
-use super::{Query, bridge, cat, conntrack, ip, ipvsadm, nft, ss, sysctl, xtables};
+use super::{Query, bridge, cat, conntrack, ip, ipset, ipvsadm, nft, ss, sysctl, xtables};
 use crate::linux::{Netns, NetnsId, Time};
 use std::sync::Arc;
 
@@ -76,6 +76,7 @@ pub fn answer(ns: &Netns, query: &Query, around: &dyn Surroundings) -> Answer {
         Query::BridgeLink(q) => bridge::link::answer(ns, q),
         Query::Sysctl(q) => sysctl::answer(ns, q),
         Query::Conntrack(q) => conntrack::answer(ns, q, around),
+        Query::Ipset(show) => ipset::answer(ns, show, around),
         Query::Xtables(q) => xtables::answer(ns, q),
         Query::Nft(q) => nft::show(ns, q, around),
         Query::Sockets(q) => ss::answer(ns, q),

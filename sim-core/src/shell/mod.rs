@@ -24,6 +24,7 @@ pub mod filter;
 pub mod flow;
 pub mod hostname;
 pub mod ip;
+pub mod ipset;
 pub mod iptables;
 pub mod ipvsadm;
 pub mod lex;
@@ -169,6 +170,8 @@ pub enum Query {
     Xtables(xtables::XtQuery),
     /// `nft list …`.
     Nft(nft::Show),
+    /// `ipset list`, `save`, `test`.
+    Ipset(ipset::Show),
     /// `ss`.
     Sockets(ss::Show),
     /// `ipvsadm -L`, `-S`.
@@ -196,6 +199,7 @@ pub struct Spec {
 pub static COMMANDS: &[&Spec] = &[
     &ip::SPEC,
     &bridge::SPEC,
+    &ipset::SPEC,
     &xtables::IPTABLES,
     &xtables::SAVE,
     &xtables::RESTORE,
@@ -234,7 +238,6 @@ const NOT_SIMULATED: &[&str] = &[
     "ethtool",
     "host",
     "ifconfig",
-    "ipset",
     "iptables-legacy",
     "iptables-nft",
     "jq",

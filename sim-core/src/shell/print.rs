@@ -31,6 +31,7 @@ fn print_op(op: &Op) -> Vec<String> {
         Op::Neigh(o) => vec![ip::neigh::print(o)],
         Op::Fdb(o) => vec![bridge::fdb::print(o)],
         Op::Sysctl { key, value } => vec![sysctl::print(key, value)],
+        Op::Ipset(o) => super::ipset::print(o),
         Op::Xtables(family, o) => super::iptables::print(*family, o).split('\n').map(str::to_owned).collect(),
         Op::Ipvs(o) => super::ipvsadm::print(o),
         Op::Nft(o) => super::nft::print(o),

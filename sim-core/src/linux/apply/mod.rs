@@ -258,6 +258,8 @@ pub fn apply(ns: &mut Netns, op: &Op, at: Time, source: Source) -> Result<Applie
         Op::Xtables(family, o) => requests.push(Request::Xtables(*family, o.clone())),
         Op::Ipvs(o) => crate::linux::ipvs::ctl::apply(ns, o, at, source)?,
         Op::Nft(o) => nft::apply(ns, o, at, source)?,
+        Op::Ipset(o) => crate::linux::ipset::apply::apply(ns.config_mut(), o, at)
+            .map_err(|(text, line)| OpError::text(Errno::EINVAL, crate::linux::ipset::apply::said(&text, line)).with_status(1))?,
         Op::ConntrackFlush => requests.push(Request::ConntrackFlush),
         Op::ConntrackDelete(filter) => requests.push(Request::ConntrackDelete(filter.clone())),
         Op::NetnsAdd(name) => requests.push(Request::NetnsAdd(name.clone())),

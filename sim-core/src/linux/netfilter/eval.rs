@@ -10,9 +10,12 @@ use super::spec::{RuleSpec, ip_of};
 use super::xtables::Rule;
 use crate::linux::conntrack::CtView;
 use crate::linux::fib::{Fib, RouteType};
+use crate::linux::ipset::{IpSets, Key};
 use crate::linux::netfilter::Hook;
 use crate::linux::{IfIndex, PktType, RowId, Time};
 use crate::packet::{Address, Body, Family, IpAddr, Ipv4Addr, Ipv4Packet, Ipv6Addr, Ipv6Packet, Mac, Protocol, TcpFlags, Tuple};
+
+use std::sync::Arc;
 
 /// Original and reply tuple of a packet's flow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -87,6 +90,10 @@ pub struct MatchCx<'a> {
     pub fib: Option<&'a Fib<Ipv4Addr>>,
     /// The IPv6 routes.
     pub fib6: Option<&'a Fib<Ipv6Addr>>,
+    /// Whether the packet is not to be tracked (NOTRACK).
+    pub untracked: bool,
+    /// The sets of the namespace.
+    pub sets: Option<&'a IpSets>,
     /// What a match with a memory drew or counted, for explanations.
     pub memory_seen: Option<u32>,
 }
@@ -154,6 +161,8 @@ impl<'a> MatchCx<'a> {
             mac_source: None,
             fib: None,
             fib6: None,
+            untracked: false,
+            sets: None,
             memory_seen: None,
         }
     }
@@ -307,6 +316,11 @@ pub type MatchAt = (RowId, u16);
 pub trait Memory {
     /// Whether the match fits this time.
     fn ask(&mut self, at: MatchAt, m: &Match, cx: &MatchCx<'_>) -> bool;
+
+    /// Counts a packet of so many bytes for an element of a set.
+    fn counted(&mut self, set: &Arc<str>, key: Key, bytes: u32) {
+        let _ = (set, key, bytes);
+    }
 }
 
 /// Such answers as they were recorded: which match, whether it fitted, draw or counter.

@@ -285,6 +285,19 @@ impl RuleSpec {
         out.split_off(usize::from(out.starts_with(' ')))
     }
 
+    /// The sets that the rule names.
+    pub fn sets(&self) -> impl Iterator<Item = &Arc<str>> {
+        let target = match &self.target {
+            Target::Set(t) => [t.add.as_ref(), t.del.as_ref()],
+            _ => [None, None],
+        };
+        let matches = self.matches.iter().filter_map(|m| match m {
+            Match::Set(m) => Some(&m.name),
+            _ => None,
+        });
+        matches.chain(target.into_iter().flatten().map(|w| &w.name))
+    }
+
     /// Whether the kernel takes the rule in that table, wherever it stands.
     pub(crate) fn fits_table(&self, table: super::TableKind) -> bool {
         let proto = |p: Protocol| self.protocol.is_some_and(|m| m.protocol == p && !m.invert);
@@ -306,6 +319,9 @@ impl RuleSpec {
             })
             && match &self.target {
                 Target::Reject(r) => r.fits_rule(self),
+                Target::Tcpmss(t) => t.fits_rule(self),
+                Target::Tproxy(t) => t.fits_rule(self),
+                Target::Ecn(_) => proto(Protocol::TCP),
                 _ => true,
             }
     }

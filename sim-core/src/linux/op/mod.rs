@@ -4,6 +4,7 @@
 //! command parses into an `Op`; both live with the shell. Here an `Op` is data, and is applied to a namespace.
 
 pub mod addr;
+pub mod ipset;
 pub mod ipvs;
 pub mod link;
 pub mod neigh;
@@ -14,6 +15,7 @@ pub mod vxlan;
 pub mod xtables;
 
 pub use addr::AddrOp;
+pub use ipset::IpsetOp;
 pub use ipvs::IpvsOp;
 pub use link::{BridgeSet, BridgeVlanOp, LinkKind, LinkOp, LinkSet, NewLink};
 pub use neigh::{FdbOp, NeighOp};
@@ -53,6 +55,8 @@ pub enum Op {
     Ipvs(IpvsOp),
     /// `nft …`.
     Nft(NftOp),
+    /// `ipset …`.
+    Ipset(IpsetOp),
     /// `conntrack -F`.
     ConntrackFlush,
     /// `conntrack -D` with what must fit.

@@ -53,6 +53,21 @@ pub enum XtCommand {
     Check(Arc<str>, Arc<RuleSpec>),
 }
 
+impl XtCommand {
+    /// The rule that it is about, if it names one.
+    pub fn spec(&self) -> Option<&Arc<RuleSpec>> {
+        match self {
+            XtCommand::Append(_, s)
+            | XtCommand::Insert(_, _, s)
+            | XtCommand::Replace(_, _, s)
+            | XtCommand::Delete(_, s)
+            | XtCommand::Check(_, s) => Some(s),
+            XtCommand::Counted(_, c) => c.spec(),
+            _ => None,
+        }
+    }
+}
+
 /// A restore file.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct Restore {

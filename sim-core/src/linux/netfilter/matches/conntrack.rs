@@ -1,7 +1,7 @@
 //! `-m conntrack`, and its older name `-m state`: the packet's flow.
 //!
 //! Models: net/netfilter/xt_conntrack.c conntrack_mt, iptables extensions/libxt_conntrack.c.
-//! Simplifies: `--ctexpire` is not there. No packet is UNTRACKED.
+//! Simplifies: `--ctexpire` is not there.
 
 use super::Field;
 use crate::linux::conntrack::{CtInfo, CtStatus};
@@ -153,6 +153,9 @@ impl Conntrack {
     /// The state bits that the packet has.
     #[inline]
     fn state_bits(cx: &MatchCx<'_>) -> u16 {
+        if cx.untracked {
+            return UNTRACKED;
+        }
         let Some(info) = cx.ct.info else { return INVALID };
         let mut bits = match info {
             CtInfo::New => NEW,

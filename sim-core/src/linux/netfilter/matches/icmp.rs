@@ -27,9 +27,10 @@ impl Default for Icmp {
 }
 
 /// A name: type, first code, last code.
-pub(super) type Name = (&'static str, u8, u8, u8);
+pub(crate) type Name = (&'static str, u8, u8, u8);
 
-const NAMES: &[Name] = &[
+/// Names of types.
+pub(crate) const NAMES: &[Name] = &[
     ("any", 255, 0, 255),
     ("echo-reply", 0, 0, 255),
     ("pong", 0, 0, 255),
@@ -73,7 +74,7 @@ const NAMES: &[Name] = &[
 ];
 
 /// Reads a type by name, number or `number/code`: the type, and the first and last code.
-pub(super) fn parse(s: &str, what: &str, names: &[Name]) -> Result<(u8, (u8, u8)), OptError> {
+pub(crate) fn parse(s: &str, what: &str, names: &[Name]) -> Result<(u8, (u8, u8)), OptError> {
     let lower = s.to_ascii_lowercase();
     let mut found = names.iter().filter(|(n, ..)| n.to_ascii_lowercase().starts_with(&lower));
     if !s.is_empty()

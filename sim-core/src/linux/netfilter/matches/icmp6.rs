@@ -28,7 +28,7 @@ impl Default for Icmp6 {
 }
 
 /// Names: type, first code, last code.
-const NAMES: &[Name] = &[
+pub(crate) const NAMES: &[Name] = &[
     ("destination-unreachable", 1, 0, 255),
     ("no-route", 1, 0, 0),
     ("communication-prohibited", 1, 1, 1),

@@ -35,6 +35,7 @@ macro_rules! registry {
             pub fn new(name: &str, family: Family) -> Option<Match> {
                 let mut m = Match::by_name(name, family)?;
                 match &mut m {
+                    Match::Recent(m) if family == Family::Inet => m.mask = 0xffff_ffff,
                     Match::Recent(m) => m.family = family,
                     Match::Connlimit(m) => m.family = family,
                     _ => {}
@@ -133,6 +134,7 @@ registry! {
     rpfilter::Rpfilter "rpfilter",
     rt::Rt "rt",
     sctp::Sctp "sctp",
+    set::Set "set",
     socket::Socket "socket",
     statistic::Statistic "statistic",
     string::StringMatch "string",
@@ -206,6 +208,7 @@ impl Match {
             Match::Owner(m) => asked(memory.ask(at, self, cx), m.field()),
             Match::Rpfilter(_) => asked(memory.ask(at, self, cx), "rpfilter"),
             Match::Connmark(m) => m.eval(cx),
+            Match::Set(m) => m.eval(cx, memory),
             Match::Dccp(m) => m.eval(cx),
             Match::Dscp(m) => m.eval(cx),
             Match::Ecn(m) => m.eval(cx),

@@ -14,6 +14,7 @@ use super::hook::Hook;
 use super::xtables::TableKind;
 use crate::linux::RowId;
 use crate::linux::hot::HotMap;
+use crate::linux::ipset::Key;
 use crate::packet::Family;
 use hashlimit::HashTable;
 use limit::Bucket;
@@ -48,6 +49,8 @@ pub struct XtState {
     pub quotas: HotMap<MatchAt, u64>,
     /// The lists of `recent`, by name.
     pub recent: BTreeMap<Arc<str>, RecentList>,
+    /// What elements of sets with counters have counted, by set and element.
+    pub sets: HotMap<(Arc<str>, Key), Counter>,
     /// The tables of `hashlimit`, by family and name.
     pub hashlimits: BTreeMap<(Family, Arc<str>), HashTable>,
 }

@@ -3,8 +3,9 @@
 //! ```text
 //!   verdicts        ACCEPT DROP RETURN, -j CHAIN, -g CHAIN, nothing at all
 //!   answers         REJECT
-//!   changes         MARK CONNMARK
-//!   translations    DNAT SNAT MASQUERADE REDIRECT      nat table only
+//!   changes         MARK CONNMARK TOS DSCP TTL HL ECN TCPMSS CHECKSUM CLASSIFY SET CT NOTRACK TPROXY
+//!   tells           LOG NFLOG TRACE NFQUEUE
+//!   translations    DNAT SNAT MASQUERADE REDIRECT NETMAP      nat table only
 //! ```
 
 use super::option::{Opt, OptError, plain_word};
@@ -46,6 +47,8 @@ macro_rules! registry {
             /// The target called `name` before any option was read; none for a chain's name.
             pub fn new(name: &str, family: Family) -> Option<Target> {
                 match name {
+                    "TTL" | "ECN" if family == Family::Inet6 => None,
+                    "HL" if family == Family::Inet => None,
                     "REJECT" if family == Family::Inet6 => Some(Target::Reject(Reject::of_family(family))),
                     "ACCEPT" => Some(Target::Accept),
                     "DROP" => Some(Target::Drop),
@@ -102,14 +105,49 @@ macro_rules! registry {
 }
 
 registry! {
+    checksum::Checksum "CHECKSUM",
+    classify::Classify "CLASSIFY",
     connmark::Connmark "CONNMARK",
+    ct::Ct "CT",
     dnat::Dnat "DNAT",
+    dscp::Dscp "DSCP",
+    ecn::Ecn "ECN",
+    hl::Hl "HL",
+    log::Log "LOG",
     mark::Mark "MARK",
     masquerade::Masquerade "MASQUERADE",
+    netmap::Netmap "NETMAP",
+    nflog::Nflog "NFLOG",
+    nfqueue::Nfqueue "NFQUEUE",
+    notrack::Notrack "NOTRACK",
     redirect::Redirect "REDIRECT",
     reject::Reject "REJECT",
+    set::Set "SET",
     snat::Snat "SNAT",
+    tcpmss::Tcpmss "TCPMSS",
+    tos::Tos "TOS",
+    tproxy::Tproxy "TPROXY",
+    trace::Trace "TRACE",
+    ttl::Ttl "TTL",
 }
+
+/// Targets that real hosts have and the simulation has not.
+pub const NOT_SIMULATED: &[&str] = &[
+    "AUDIT",
+    "CLUSTERIP",
+    "CONNSECMARK",
+    "DNPT",
+    "HMARK",
+    "IDLETIMER",
+    "LED",
+    "RATEEST",
+    "SECMARK",
+    "SNPT",
+    "SYNPROXY",
+    "TCPOPTSTRIP",
+    "TEE",
+    "ULOG",
+];
 
 impl Target {
     /// Writes ` -j NAME` or ` -g NAME` with the options.
@@ -134,7 +172,15 @@ impl Target {
     /// Whether the kernel takes it in that table.
     pub fn fits_table(&self, table: TableKind) -> bool {
         match self {
-            Target::Dnat(_) | Target::Snat(_) | Target::Masquerade(_) | Target::Redirect(_) => table == TableKind::Nat,
+            Target::Dnat(_) | Target::Snat(_) | Target::Masquerade(_) | Target::Redirect(_) | Target::Netmap(_) => table == TableKind::Nat,
+            Target::Ct(_) | Target::Notrack(_) => table == TableKind::Raw,
+            Target::Checksum(_)
+            | Target::Dscp(_)
+            | Target::Ecn(_)
+            | Target::Hl(_)
+            | Target::Tos(_)
+            | Target::Tproxy(_)
+            | Target::Ttl(_) => table == TableKind::Mangle,
             Target::Reject(_) => table == TableKind::Filter,
             _ => true,
         }
@@ -146,6 +192,10 @@ impl Target {
             Target::Dnat(_) | Target::Redirect(_) => matches!(hook, Hook::Prerouting | Hook::Output),
             Target::Snat(_) => matches!(hook, Hook::Postrouting | Hook::Input),
             Target::Masquerade(_) => hook == Hook::Postrouting,
+            Target::Tproxy(_) => hook == Hook::Prerouting,
+            Target::Classify(_) => matches!(hook, Hook::Output | Hook::Forward | Hook::Postrouting),
+            Target::Tcpmss(t) => !t.clamp || matches!(hook, Hook::Output | Hook::Forward | Hook::Postrouting),
+            Target::Netmap(_) => hook != Hook::Forward,
             Target::Reject(_) => matches!(hook, Hook::Input | Hook::Forward | Hook::Output),
             _ => true,
         }
@@ -153,6 +203,16 @@ impl Target {
 
     /// Whether it needs connection tracking in its namespace.
     pub fn needs_conntrack(&self) -> bool {
-        matches!(self, Target::Dnat(_) | Target::Snat(_) | Target::Masquerade(_) | Target::Redirect(_) | Target::Connmark(_))
+        matches!(
+            self,
+            Target::Dnat(_)
+                | Target::Snat(_)
+                | Target::Masquerade(_)
+                | Target::Redirect(_)
+                | Target::Netmap(_)
+                | Target::Connmark(_)
+                | Target::Ct(_)
+                | Target::Notrack(_)
+        )
     }
 }

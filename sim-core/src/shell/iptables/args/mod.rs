@@ -11,6 +11,7 @@ use crate::linux::netfilter::matches::NOT_SIMULATED;
 use crate::linux::netfilter::option::{Opt, OptError, number};
 use crate::linux::netfilter::spec::{ProtoMatch, parse_addresses, parse_interface, parse_protocol};
 use crate::linux::netfilter::state::Counter;
+use crate::linux::netfilter::targets;
 use crate::linux::netfilter::{AddrMatch, Match, Policy, RuleSpec, TableKind, Target};
 use crate::linux::op::{Restore, RestoreLine, RestoreTable, XtCommand, XtOp};
 use crate::packet::Family;
@@ -316,6 +317,9 @@ impl Line {
     }
 
     fn jump(&mut self, arg: &str) -> Result<(), Failed> {
+        if targets::NOT_SIMULATED.contains(&arg) {
+            return Err(OptError::not_simulated(format_args!("the target `{arg}`")).into());
+        }
         if let Some(t) = Target::new(arg, self.spec.family) {
             let options = !t.opts().is_empty();
             self.spec.target = t;
