@@ -1,18 +1,17 @@
 //! Capture: every frame on every device of a namespace, and the rule trace of nftables, as they happen.
 //!
-//! One thread a namespace reads both at once. A frame is copied as soon as the kernel has queued it.
+//! One thread a namespace counts frames as they come, so that one can wait for quiet, and keeps the trace; the frames themselves are
+//! read from a ring when it is over.
 
 use super::LabError;
 use super::netns::Namespace;
+use super::ring::Ring;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use nix::sys::socket::{
-    AddressFamily, ControlMessageOwned, LinkAddr, MsgFlags, NetlinkAddr, SockFlag, SockProtocol, SockType, bind, recv, recvmsg, setsockopt,
-    socket, sockopt,
-};
-use std::io::IoSliceMut;
+use nix::sys::socket::{AddressFamily, MsgFlags, NetlinkAddr, SockFlag, SockProtocol, SockType, bind, recv, setsockopt, socket, sockopt};
+use std::io;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, mpsc};
 use std::thread::JoinHandle;
 
 /// Group of nfnetlink that tells of rules (NFNLGRP_NFTRACE).
@@ -55,7 +54,6 @@ pub struct TraceMessage {
 /// What both readers have in common with whoever waits.
 #[derive(Debug, Default)]
 struct Shared {
-    frames: Mutex<Vec<Captured>>,
     trace: Mutex<Vec<TraceMessage>>,
     over: AtomicBool,
     lost: AtomicBool,
@@ -69,7 +67,7 @@ pub type Count = Arc<AtomicU64>;
 #[derive(Debug)]
 pub struct Capture {
     shared: Arc<Shared>,
-    thread: Option<JoinHandle<()>>,
+    thread: Option<JoinHandle<Vec<Captured>>>,
 }
 
 impl Capture {
@@ -79,13 +77,34 @@ impl Capture {
     /// When the kernel gives no socket.
     pub fn begin(ns: &Namespace, count: &Count, with_trace: bool) -> Result<Self, LabError> {
         let shared = Arc::new(Shared::default());
-        let opened = ns.inside(|| open(with_trace)).map_err(|e| LabError::NotAllowed(e.to_string()))?;
-        let (packets, netlink) = opened.map_err(|e| LabError::NotAllowed(format!("no capture: {e}")))?;
-        let (theirs, count) = (shared.clone(), count.clone());
-        let thread =
-            std::thread::Builder::new().name("capture".to_owned()).spawn(move || read(&packets, netlink.as_ref(), &theirs, &count));
+        let (theirs, count, ns) = (shared.clone(), count.clone(), ns.clone());
+        let (ready, begun) = mpsc::channel::<io::Result<()>>();
+        let thread = std::thread::Builder::new().name("capture".to_owned()).spawn(move || {
+            let opened = ns.enter().and_then(|()| open(with_trace));
+            match opened {
+                Ok((ring, packets, netlink)) => {
+                    let _ = ready.send(Ok(()));
+                    read(&packets, netlink.as_ref(), &theirs, &count);
+                    match ring.read() {
+                        Ok((frames, true)) => frames,
+                        Ok((_, false)) | Err(_) => {
+                            theirs.lost.store(true, Ordering::SeqCst);
+                            Vec::new()
+                        }
+                    }
+                }
+                Err(e) => {
+                    let _ = ready.send(Err(e));
+                    Vec::new()
+                }
+            }
+        });
         let thread = Some(thread.map_err(|e| LabError::NotAllowed(e.to_string()))?);
-        Ok(Capture { shared, thread })
+        match begun.recv() {
+            Ok(Ok(())) => Ok(Capture { shared, thread }),
+            Ok(Err(e)) => Err(LabError::NotAllowed(format!("no capture: {e}"))),
+            Err(_) => Err(LabError::NotAllowed("no capture: the thread died".to_owned())),
+        }
     }
 
     /// From now on the ruleset is another one.
@@ -95,24 +114,21 @@ impl Capture {
 
     /// Ends the capture: frames, trace, and whether something was lost.
     pub fn end(mut self) -> (Vec<Captured>, Vec<TraceMessage>, bool) {
-        self.stop();
-        let frames = std::mem::take(&mut *lock(&self.shared.frames));
+        let frames = self.stop();
         let trace = std::mem::take(&mut *lock(&self.shared.trace));
         (frames, trace, self.shared.lost.load(Ordering::SeqCst))
     }
 
-    fn stop(&mut self) {
+    fn stop(&mut self) -> Vec<Captured> {
         self.shared.over.store(true, Ordering::SeqCst);
-        if let Some(t) = self.thread.take() {
-            // a reader that died has said so by what is missing
-            let _ = t.join();
-        }
+        // a reader that died has said so by what is missing
+        self.thread.take().and_then(|t| t.join().ok()).unwrap_or_default()
     }
 }
 
 impl Drop for Capture {
     fn drop(&mut self) {
-        self.stop();
+        drop(self.stop());
     }
 }
 
@@ -120,10 +136,10 @@ fn lock<T>(m: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     m.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
 }
 
-fn open(with_trace: bool) -> nix::Result<(OwnedFd, Option<OwnedFd>)> {
+fn open(with_trace: bool) -> io::Result<(Ring, OwnedFd, Option<OwnedFd>)> {
+    let ring = Ring::open()?;
     let packets = socket(AddressFamily::Packet, SockType::Raw, SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK, SockProtocol::EthAll)?;
     setsockopt(&packets, sockopt::RcvBufForce, &ROOM)?;
-    setsockopt(&packets, sockopt::ReceiveTimestampns, &true)?;
     let netlink = if with_trace {
         let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;
         let n = socket(AddressFamily::Netlink, SockType::Raw, flags, SockProtocol::NetlinkNetFilter)?;
@@ -133,7 +149,7 @@ fn open(with_trace: bool) -> nix::Result<(OwnedFd, Option<OwnedFd>)> {
     } else {
         None
     };
-    Ok((packets, netlink))
+    Ok((ring, packets, netlink))
 }
 
 fn read(packets: &OwnedFd, netlink: Option<&OwnedFd>, shared: &Shared, count: &AtomicU64) {
@@ -146,46 +162,15 @@ fn read(packets: &OwnedFd, netlink: Option<&OwnedFd>, shared: &Shared, count: &A
         if ready == 0 && over {
             return;
         }
-        while let Some(frame) = frame(packets, &mut buffer, shared) {
+        // the first bytes are enough to be counted
+        let first = buffer.get_mut(..16).unwrap_or_default();
+        while recv(packets.as_raw_fd(), first, MsgFlags::MSG_DONTWAIT).is_ok() {
             count.fetch_add(1, Ordering::SeqCst);
-            lock(&shared.frames).push(frame);
         }
         if let Some(n) = netlink {
             messages(n, &mut buffer, shared);
         }
     }
-}
-
-fn frame(fd: &OwnedFd, buffer: &mut [u8], shared: &Shared) -> Option<Captured> {
-    let mut space = nix::cmsg_space!(nix::sys::time::TimeSpec);
-    let mut iov = [IoSliceMut::new(buffer)];
-    let (n, at, addr) = match recvmsg::<LinkAddr>(fd.as_raw_fd(), &mut iov, Some(&mut space), MsgFlags::MSG_DONTWAIT) {
-        Ok(m) => {
-            let mut at = 0;
-            for c in m.cmsgs().into_iter().flatten() {
-                if let ControlMessageOwned::ScmTimestampns(t) = c {
-                    at = u64::try_from(t.tv_sec()).unwrap_or(0) * 1_000_000_000 + u64::try_from(t.tv_nsec()).unwrap_or(0);
-                }
-            }
-            (m.bytes, at, m.address?)
-        }
-        Err(nix::errno::Errno::ENOBUFS) => {
-            shared.lost.store(true, Ordering::SeqCst);
-            return None;
-        }
-        // ENETDOWN is told when a device goes down: not the end
-        Err(nix::errno::Errno::ENETDOWN) => return frame(fd, buffer, shared),
-        Err(_) => return None,
-    };
-    let bytes = buffer.get(..n)?.to_vec();
-    Some(Captured {
-        at,
-        dev: addr.ifindex() as u32,
-        pkttype: addr.pkttype(),
-        hatype: addr.hatype(),
-        protocol: u16::from_be(addr.protocol()),
-        bytes,
-    })
 }
 
 fn messages(fd: &OwnedFd, buffer: &mut [u8], shared: &Shared) {

@@ -13,6 +13,7 @@ pub mod drive;
 pub mod hooks;
 pub mod netns;
 pub mod probe;
+mod ring;
 pub mod sockets;
 pub mod tell;
 pub mod tools;
