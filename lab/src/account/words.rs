@@ -111,10 +111,11 @@ impl Words<'_> {
                 m.insert("data".into(), json!(u.payload.len()));
             }
             Body::Icmp(i) => self.icmp(i, m, inner),
-            Body::Fragment { protocol, bytes } if h.fragment_offset == 0 && (protocol.0 == 17 || protocol.0 == 6) && bytes.len() >= 8 => {
-                m.insert("sport".into(), self.port(u16::from_be_bytes([bytes[0], bytes[1]])));
-                m.insert("dport".into(), self.port(u16::from_be_bytes([bytes[2], bytes[3]])));
-                m.insert("data".into(), json!(u16::from_be_bytes([bytes[4], bytes[5]]).saturating_sub(8)));
+            Body::Fragment { .. } if h.fragment_offset == 0 => {
+                // the first piece is read as far as it goes, as a capture tool reads it
+                if let Some(read) = self.quoted(&p.encode()) {
+                    m.extend(read);
+                }
             }
             Body::Icmpv6(_) | Body::Fragment { .. } | Body::Other { .. } => {}
         }
@@ -223,39 +224,9 @@ impl Words<'_> {
 
     /// One line about an IP packet, as the hooks' lists have it.
     pub fn line(&self, p: &Ipv4Packet) -> String {
-        let (mut src, mut dst) = (p.header.src.to_string(), p.header.dst.to_string());
-        let mut extra = String::new();
-        match &p.body {
-            Body::Tcp(t) => {
-                src = format!("{src}:{}", self.port_text(t.src_port));
-                dst = format!("{dst}:{}", self.port_text(t.dst_port));
-                extra = format!(" {}", flags_text(t.flags));
-            }
-            Body::Udp(u) if is_vxlan(u.dst_port) => {
-                src = format!("{src}:VXHASH");
-                dst = format!("{dst}:{}", u.dst_port);
-            }
-            Body::Udp(u) => {
-                src = format!("{src}:{}", self.port_text(u.src_port));
-                dst = format!("{dst}:{}", self.port_text(u.dst_port));
-            }
-            Body::Icmp(i) => extra = format!(" {}", icmp_name(i)),
-            Body::Fragment { protocol, bytes } if p.header.fragment_offset == 0 && matches!(protocol.0, 6 | 17) && bytes.len() >= 8 => {
-                src = format!("{src}:{}", self.port_text(u16::from_be_bytes([bytes[0], bytes[1]])));
-                dst = format!("{dst}:{}", self.port_text(u16::from_be_bytes([bytes[2], bytes[3]])));
-            }
-            _ => {}
-        }
-        let proto = match protocol(p) {
-            Value::String(s) => s,
-            other => other.to_string(),
-        };
-        let frag = if p.is_fragment() {
-            format!(" frag@{}{}", p.header.fragment_offset, if p.header.more_fragments { "+" } else { "" })
-        } else {
-            String::new()
-        };
-        format!("{src}>{dst} {proto}{extra}{frag} ttl {}", p.header.ttl)
+        let mut m = Map::new();
+        self.ipv4(p, &mut m, true);
+        line_of(&m)
     }
 }
 

@@ -253,7 +253,8 @@ impl<T: Tracer> Walk<'_, T> {
         if matches!(config.fib.addr_type(p.header.dst), RouteType::Broadcast | RouteType::Multicast) {
             return;
         }
-        let to_us = config.fib.addr_type(p.header.dst) == RouteType::Local && about.iif.is_some();
+        // RTCF_LOCAL: whether it came in or was sent here to this host itself
+        let to_us = config.fib.addr_type(p.header.dst) == RouteType::Local;
         let src = if to_us {
             p.header.dst
         } else if config.sysctl.icmp_errors_use_inbound_ifaddr && about.iif.is_some() {

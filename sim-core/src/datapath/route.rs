@@ -351,6 +351,11 @@ pub(super) fn find_output(config: &Config, ask: &Ask) -> (Option<Found>, Result<
                 } else {
                     src
                 };
+                // what is called 127.… leaves by no other device (__mkroute_output)
+                let localnet = config.sysctl.conf_all.route_localnet || config.devices.get(hop.dev).is_some_and(|d| d.conf.route_localnet);
+                if chosen.is_loopback() && hop.dev != LOOPBACK && !localnet {
+                    return (found, Err(Errno::EINVAL));
+                }
                 Ok((Dst { kind, oif: hop.dev, gateway: hop.via, mtu: mtu_of(config, f, hop.dev), redirect: false }, chosen))
             }
         },

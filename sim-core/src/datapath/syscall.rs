@@ -26,7 +26,12 @@ type Result<T> = std::result::Result<T, Errno>;
 
 /// A socket of program `app`.
 pub fn socket<T: Tracer>(w: &mut Walk<'_, T>, kind: SocketKind, app: u32, flow: FlowId) -> SocketId {
-    w.ns.sockets.open(kind, app, flow)
+    let id = w.ns.sockets.open(kind, app, flow);
+    if w.ns.config.sysctl.ip_no_pmtu_disc != 0 {
+        // inet_create
+        set(w, id, |s| s.pmtudisc = PmtuDisc::Dont);
+    }
+    id
 }
 
 /// Sets an option of a socket.

@@ -26,6 +26,9 @@ struct Arguments {
     /// Only cases with a feature that holds this text
     #[arg(long)]
     only: Option<String>,
+    /// No cases with a feature that holds this text
+    #[arg(long)]
+    without: Vec<String>,
     /// Print the case of the first seed and run nothing
     #[arg(long)]
     print: bool,
@@ -44,7 +47,8 @@ fn main() -> ExitCode {
         return ExitCode::SUCCESS;
     }
     let began = Instant::now();
-    let wanted = |c: &snapshots::fuzz::Case| a.only.as_ref().is_none_or(|o| c.features.iter().any(|f| f.contains(o.as_str())));
+    let holds = |c: &snapshots::fuzz::Case, text: &str| c.features.iter().any(|f| f.contains(text));
+    let wanted = |c: &snapshots::fuzz::Case| a.only.as_ref().is_none_or(|o| holds(c, o)) && !a.without.iter().any(|w| holds(c, w));
     let mut left_out: std::collections::BTreeMap<String, usize> = std::collections::BTreeMap::new();
     let mut cases = Vec::new();
     for c in (a.seed..).map(generate) {
@@ -64,32 +68,30 @@ fn main() -> ExitCode {
     }
     let Ok(pool) = rayon::ThreadPoolBuilder::new().num_threads(a.jobs.max(1)).build() else { return ExitCode::from(70) };
     let done = Mutex::new(0usize);
-    let results: Vec<(End, Option<snapshots::fuzz::Case>)> = pool.install(|| {
+    let results: Vec<End> = pool.install(|| {
         cases
             .par_iter()
             .with_max_len(1)
             .map(|c| {
-                let end = run::case(c);
+                let end = run::case(c, 3);
+                if let End::Different(what) = &end {
+                    println!("\nseed {}: {what}", c.seed);
+                }
                 if let Ok(mut n) = done.lock() {
                     *n += 1;
                     if *n % 100 == 0 {
                         println!("{n} cases, {} s", began.elapsed().as_secs());
                     }
                 }
-                match end {
-                    End::Different(w) if !a.no_shrink => {
-                        let (small, said) = shrink::shrink(c, &w);
-                        (End::Different(said), Some(small))
-                    }
-                    End::Different(w) => (End::Different(w), Some(c.clone())),
-                    other => (other, None),
-                }
+                end
             })
             .collect()
     });
     let mut coverage = Coverage::default();
     let (mut equal, mut different, mut unfit, mut frames, mut hooks) = (0, 0, 0, 0, 0);
-    for (c, (end, small)) in cases.iter().zip(&results) {
+    // of each kind of disagreement one is made small
+    let mut kinds = std::collections::BTreeMap::new();
+    for (c, end) in cases.iter().zip(&results) {
         match end {
             End::Equal(f, h) => {
                 equal += 1;
@@ -100,18 +102,22 @@ fn main() -> ExitCode {
             End::Different(what) => {
                 different += 1;
                 coverage.add(&c.features);
-                println!("\nseed {}: {what}", c.seed);
-                if let Some(s) = small {
-                    let file = a.save.join(format!("seed-{}.ron", c.seed));
-                    let written = std::fs::create_dir_all(&a.save).and_then(|()| std::fs::write(&file, s.text()));
-                    println!("  {}", written.map_or_else(|e| e.to_string(), |()| format!("kept as {}", file.display())));
-                }
+                kinds.entry(shrink::kind(what)).or_insert((c, what.clone()));
             }
             End::Unfit(why) => {
                 unfit += 1;
                 println!("seed {}: not run: {why}", c.seed);
             }
         }
+    }
+    let found: Vec<_> = kinds.into_values().collect();
+    let small: Vec<(snapshots::fuzz::Case, String)> = pool.install(|| {
+        found.par_iter().map(|(c, what)| if a.no_shrink { ((*c).clone(), what.clone()) } else { shrink::shrink(c, what) }).collect()
+    });
+    for (case, what) in small {
+        let file = a.save.join(format!("seed-{}.ron", case.seed));
+        let written = std::fs::create_dir_all(&a.save).and_then(|()| std::fs::write(&file, case.text()));
+        println!("\n{}: {what}", written.map_or_else(|e| e.to_string(), |()| format!("kept as {}", file.display())));
     }
     println!(
         "\nseeds {} to {}: {} s, {frames} frames, {hooks} packets at hooks",

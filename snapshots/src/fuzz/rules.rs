@@ -133,7 +133,7 @@ fn words_of(name: &str, c: &mut Cx<'_>) -> Option<String> {
         "socket" if matches!(c.chain, "PREROUTING" | "INPUT") && c.table == "mangle" => "-m socket --nowildcard".to_owned(),
         "string" => format!("-m string --algo {} --string {}", c.d.one(&["bm", "kmp"]), c.d.one(&["hello", "xxx", "zzz", "re:"])),
         "tcpmss" => format!("-p tcp -m tcp --tcp-flags SYN,RST SYN -m tcpmss --mss {}", c.d.one(&["1460", "1:1500", "1300:1400"])),
-        "u32" => format!("-m u32 --u32 {}", c.d.one(&["6&0xFF=1", "6&0xFF=6", "4&0x1FFF=0", "0>>22&0x3C@2&0xFFFF=80"])),
+        "u32" => format!("-m u32 --u32 {}", c.d.one(&["'6&0xFF=1'", "'6&0xFF=6'", "'4&0x1FFF=0'", "'0>>22&0x3C@2&0xFFFF=80'"])),
         "owner" if matches!(c.chain, "OUTPUT" | "POSTROUTING") && c.table != "nat" => format!("-m owner {}--uid-owner 0", no(c.d)),
         "realm" => "-m realm --realm 0".to_owned(),
         "helper" => "-m helper --helper ftp".to_owned(),

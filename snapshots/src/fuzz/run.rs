@@ -34,14 +34,14 @@ pub fn fits(c: &Case) -> Result<(), String> {
     lab::kernel::build::can(&plan).map_err(|e| e.to_string())
 }
 
-/// Runs a scenario text in both kernels.
-pub fn text(name: &str, text: &str) -> End {
+/// Runs a scenario text in both kernels; a disagreement must show as often as `tries` says.
+pub fn text(name: &str, text: &str, tries: usize) -> End {
     let l = load::from_text(name, text);
     if !l.can_run() {
         let first = l.report.list.iter().find(|d| matches!(d.severity, Severity::Error | Severity::NotYet));
         return End::Unfit(first.map_or_else(String::new, |d| d.message.clone()));
     }
-    match verify::scenario(&l, &Options::default()) {
+    match verify::scenario_in(&l, &Options::default(), tries) {
         Err(report) => End::Unfit(report.list.iter().map(|d| d.message.clone()).next().unwrap_or_default()),
         Ok(Verdict::Equal(s)) => End::Equal(s.real.steps.len(), s.real.hooks.len()),
         Ok(v @ (Verdict::Different(..) | Verdict::Command(_))) => End::Different(lab::show::text(name, &v, 160)),
@@ -50,7 +50,7 @@ pub fn text(name: &str, text: &str) -> End {
     }
 }
 
-/// Runs a case in both kernels.
-pub fn case(c: &Case) -> End {
-    text(&format!("seed-{}", c.seed), &c.text())
+/// Runs a case in both kernels; a disagreement must show as often as `tries` says.
+pub fn case(c: &Case, tries: usize) -> End {
+    text(&format!("seed-{}", c.seed), &c.text(), tries)
 }

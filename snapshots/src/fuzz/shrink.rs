@@ -9,7 +9,7 @@ use super::run::{self, End};
 const RUNS: usize = 80;
 
 /// What a disagreement is about: the kind of row and the key, without places and numbers.
-fn kind(what: &str) -> String {
+pub fn kind(what: &str) -> String {
     let first = what.lines().next().unwrap_or("");
     let first = first.split_once(": different: ").map_or(first, |(_, r)| r);
     let what = first.split(' ').next().unwrap_or("").to_owned();
@@ -34,7 +34,7 @@ pub fn shrink(case: &Case, what: &str) -> (Case, String) {
             let gone = &pieces[at..(at + chunk).min(pieces.len())];
             let candidate = best.without(gone);
             runs += 1;
-            match run::case(&candidate) {
+            match run::case(&candidate, 1) {
                 End::Different(w) if kind(&w) == wanted => {
                     best = candidate;
                     said = w;
