@@ -57,7 +57,7 @@ pub fn scenario_in(l: &Loaded, options: &Options, tries: usize) -> Result<Verdic
     let settled = run::settle(l, options)?;
     let agenda = run::agenda(l, &settled, &l.scenario.flows)?;
     Ok(match plan(&settled, &agenda) {
-        Ok(plan) => verify(&plan, settled, tries),
+        Ok(plan) => verify(plan, settled, tries),
         Err(why) => Verdict::Skipped(why.to_string()),
     })
 }
@@ -71,9 +71,9 @@ pub fn plan(settled: &Settled, agenda: &sim_core::engine::Agenda) -> Result<Plan
 }
 
 /// Runs the plan in both kernels, more than once if they differ.
-pub fn verify(plan: &Plan, settled: Settled, tries: usize) -> Verdict {
-    let simulated = simulate(plan, settled.world);
-    against(plan, &simulated, tries)
+pub fn verify(mut plan: Plan, settled: Settled, tries: usize) -> Verdict {
+    let simulated = simulate(&mut plan, settled.world);
+    against(&plan, &simulated, tries)
 }
 
 /// Holds what the simulated kernel did against the real one.
@@ -108,9 +108,12 @@ fn without_pieces(mut o: Observed) -> Observed {
     o
 }
 
-/// What the simulated kernel does with the plan's traffic.
-pub fn simulate(plan: &Plan, world: sim_core::engine::World) -> Observed {
+/// What the simulated kernel does with the plan's traffic; the plan then knows when.
+pub fn simulate(plan: &mut Plan, world: sim_core::engine::World) -> Observed {
+    let origin = world.now;
     let run = Engine::new(world, Recording::default()).record(&plan.agenda, &mut Shell);
+    // flows are recorded in the order in which they began
+    plan.schedule = run.flows.iter().map(|f| f.began.since(origin)).collect();
     let observer = Observer { run: &run, ports: &plan.ports, timing: false, began: None, devices: None };
     let outcomes = run.flows.iter().map(|f| bare(observer.outcome(f), &f.spec.kind)).collect();
     observer.observe(outcomes)

@@ -196,6 +196,9 @@ impl Run<'_> {
                     by_spec[i] = Some(self.records.len());
                     if matches!(flows[i].start, When::After(_)) {
                         self.quiet();
+                        if let Some(began) = self.plan.schedule.get(self.records.len()) {
+                            self.clock.until(origin + *began);
+                        }
                     }
                     self.begin(&flows[i], &mut active)?;
                 }

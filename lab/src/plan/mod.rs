@@ -23,6 +23,8 @@ use std::time::Duration;
 
 /// Time between the end of a flow and the next, in both worlds: what is still on its way arrives before anything else begins.
 pub const SETTLE: Duration = Duration::from_millis(60);
+/// Further time behind a command: a real tool takes a while.
+pub const TYPING: Duration = Duration::from_millis(150);
 /// The longest that a ping or a datagram waits for its answer.
 pub const NO_ANSWER: Duration = Duration::from_millis(800);
 /// The longest that a connection is tried: longer than a neighbour takes to fail.
@@ -93,6 +95,9 @@ pub struct Plan {
     pub ports: Vec<u16>,
     /// Hardware addresses that devices have in the simulated world, by namespace and name.
     pub macs: IndexMap<(NetnsId, Arc<str>), Mac>,
+    /// When the flows began in the simulated run, since it began, and when it ended: the real ones begin at the same times, so that
+    /// timers of both kernels go off between the same flows.
+    pub schedule: Vec<Duration>,
     /// What of the scenario is not reproduced, in words.
     pub left_out: Vec<String>,
 }
@@ -210,6 +215,7 @@ impl Plan {
     fn agenda(&mut self, agenda: &Agenda) -> Result<(), Unfit> {
         let mut agenda = agenda.clone();
         agenda.linger = agenda.linger.min(Duration::from_millis(300));
+        let mut typed = false;
         for (i, f) in agenda.flows.iter_mut().enumerate() {
             if let FlowKind::Run { line } = &f.kind
                 && let Ok(Command::Flow(inner)) = parse(line)
@@ -228,8 +234,10 @@ impl Plan {
                 }
             }
             if let Start::After(d) = f.start {
-                f.start = Start::After(if i == 0 { d } else { d + SETTLE });
+                let pause = if i == 0 { Duration::ZERO } else { SETTLE + if typed { TYPING } else { Duration::ZERO } };
+                f.start = Start::After(d + pause);
             }
+            typed = matches!(f.kind, FlowKind::Run { .. });
             let longest = match f.kind {
                 FlowKind::Ping { .. } | FlowKind::Udp { .. } => NO_ANSWER,
                 _ => NO_CONNECTION,

@@ -25,6 +25,10 @@ pub fn nf_send_unreach<T: Tracer>(w: &mut Walk<'_, T>, skb: &Skb, state: &HookSt
     if bad && state.hook != Hook::Output {
         return;
     }
+    // while the kernel itself sends an ICMP message it cannot send another (icmp_xmit_lock)
+    if state.hook == Hook::Output && skb.socket == SocketId::NONE && matches!(skb.frame.ipv4().map(|p| &p.body), Some(Body::Icmp(_))) {
+        return;
+    }
     w.cause = skb.id;
     w.icmp_send(skb, Error::Unreachable { code, mtu: 0 });
 }
