@@ -10,7 +10,7 @@ use crate::linux::netfilter::Hook;
 use crate::linux::skb::Skb;
 use crate::linux::socket::PmtuDisc;
 use crate::linux::{IfIndex, SocketId};
-use crate::packet::{Body, Bytes, Protocol, Tcp, TcpFlags, TcpOptions};
+use crate::packet::{Body, Bytes, IcmpKind, Protocol, Tcp, TcpFlags, TcpOptions};
 use crate::trace::Tracer;
 
 /// Answers with ICMP destination unreachable of `code` (nf_send_unreach).
@@ -26,7 +26,10 @@ pub fn nf_send_unreach<T: Tracer>(w: &mut Walk<'_, T>, skb: &Skb, state: &HookSt
         return;
     }
     // while the kernel itself sends an ICMP message it cannot send another (icmp_xmit_lock)
-    if state.hook == Hook::Output && skb.socket == SocketId::NONE && matches!(skb.frame.ipv4().map(|p| &p.body), Some(Body::Icmp(_))) {
+    if state.hook == Hook::Output
+        && skb.socket == SocketId::NONE
+        && matches!(skb.frame.ipv4().map(|p| &p.body), Some(Body::Icmp(m)) if matches!(m.kind, IcmpKind::EchoReply { .. }))
+    {
         return;
     }
     w.cause = skb.id;

@@ -13,9 +13,12 @@ const WAIT: &str = "timeout: \"350ms\"";
 pub fn across(net: &mut Network, d: &mut Draw) {
     let n = d.between(2, 5);
     for i in 0..n {
+        let before = net.case.flows.len();
         let from = d.one(&net.ends).clone();
         let to = destination(net, d);
         let name = format!("f{i}");
+        // a packet as it is ends at once, while its neighbour may still be asked for
+        let raw = net.case.flows.last().is_some_and(|f| f.starts_with("Raw("));
         match d.below(20) {
             0..=4 => ping(net, d, &name, &from.place, to),
             5..=10 => tcp(net, d, &name, &from.place, to),
@@ -24,7 +27,15 @@ pub fn across(net: &mut Network, d: &mut Draw) {
             17 | 18 => held(net, d, &name, &from.place, to),
             _ => change(net, d, &name),
         }
+        if raw && let Some(first) = net.case.flows.get_mut(before) {
+            first.insert_str(first.len() - 1, ", wait: \"250ms\"");
+        }
     }
+}
+
+/// A short ping before what must be cut: neighbours are known then.
+fn knock(net: &mut Network, name: &str, from: &str, to: Ipv4Addr) {
+    net.case.flows.push(format!("Ping(name: \"{name}-knock\", from: {from:?}, to: \"{to}\", {WAIT})"));
 }
 
 fn destination(net: &Network, d: &mut Draw) -> Ipv4Addr {
@@ -46,7 +57,11 @@ fn ping(net: &mut Network, d: &mut Draw, name: &str, from: &str, to: Ipv4Addr) {
         net.has("flow ttl");
     }
     if d.percent(30) {
-        let _ = write!(more, ", size: {}", d.one(&[0, 1000, 1372, 1472, 1473, 3000]));
+        let size = *d.one(&[0, 1000, 1372, 1472, 1473, 3000]);
+        if size > 1000 {
+            knock(net, name, from, to);
+        }
+        let _ = write!(more, ", size: {size}");
         net.has("flow size");
     }
     if d.percent(30) {
@@ -81,7 +96,11 @@ fn tcp(net: &mut Network, d: &mut Draw, name: &str, from: &str, to: Ipv4Addr) {
 fn udp(net: &mut Network, d: &mut Draw, name: &str, from: &str, to: Ipv4Addr) {
     let mut more = String::new();
     if d.percent(30) {
-        let _ = write!(more, ", size: {}", d.one(&[0, 1, 1000, 1372, 1472, 1473, 4000]));
+        let size = *d.one(&[0, 1, 1000, 1372, 1472, 1473, 4000]);
+        if size > 1000 {
+            knock(net, name, from, to);
+        }
+        let _ = write!(more, ", size: {size}");
         net.has("flow size");
     }
     if d.percent(25) {
