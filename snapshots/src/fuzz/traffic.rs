@@ -18,7 +18,7 @@ pub fn across(net: &mut Network, d: &mut Draw) {
         let to = destination(net, d);
         let name = format!("f{i}");
         // a packet as it is ends at once, while its neighbour may still be asked for
-        let raw = net.case.flows.last().is_some_and(|f| f.starts_with("Raw("));
+        let was_raw = net.case.flows.last().is_some_and(|f| f.starts_with("Raw("));
         match d.below(20) {
             0..=4 => ping(net, d, &name, &from.place, to),
             5..=10 => tcp(net, d, &name, &from.place, to),
@@ -27,7 +27,7 @@ pub fn across(net: &mut Network, d: &mut Draw) {
             17 | 18 => held(net, d, &name, &from.place, to),
             _ => change(net, d, &name),
         }
-        if raw && let Some(first) = net.case.flows.get_mut(before) {
+        if was_raw && let Some(first) = net.case.flows.get_mut(before) {
             first.insert_str(first.len() - 1, ", wait: \"250ms\"");
         }
     }
