@@ -5,5 +5,6 @@
 pub mod account;
 pub mod kernel;
 pub mod plan;
+pub mod script;
 pub mod show;
 pub mod verify;

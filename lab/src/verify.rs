@@ -70,6 +70,14 @@ pub fn plan(settled: &Settled, agenda: &sim_core::engine::Agenda) -> Result<Plan
     Plan::of(&settled.world, &settled.assembly.blueprint, agenda)
 }
 
+/// The plan of a settled world for a person to read: chance and slow links are no obstacle.
+///
+/// # Errors
+/// When the world cannot be built.
+pub fn plan_to_read(settled: &Settled, agenda: &sim_core::engine::Agenda) -> Result<Plan, Unfit> {
+    Plan::to_read(&settled.world, &settled.assembly.blueprint, agenda)
+}
+
 /// Runs the plan in both kernels, more than once if they differ.
 pub fn verify(mut plan: Plan, settled: Settled, tries: usize) -> Verdict {
     let simulated = simulate(&mut plan, settled.world);

@@ -3,6 +3,7 @@
 pub(crate) mod check;
 pub(crate) mod completions;
 pub(crate) mod exec;
+pub(crate) mod export;
 pub(crate) mod list;
 pub(crate) mod man;
 pub(crate) mod matrix;
@@ -49,6 +50,8 @@ commands! {
     Show show,
     /// Build a scenario in the real kernel and hold its packets against the simulated ones (Linux, root)
     Verify verify,
+    /// Write a scenario as a shell script of real commands
+    Export export,
     /// Print completions for a shell
     Completions completions,
     /// Print the manual page

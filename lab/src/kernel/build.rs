@@ -265,6 +265,12 @@ impl Batch {
         if said.status == 0 {
             return Ok(());
         }
+        if said.err.contains("Operation not supported") || said.err.contains("Unknown device type") {
+            return Err(LabError::Lacks(format!(
+                "the kernel here does not support what was asked for: {}",
+                said.err.trim().replace('\n', "; ")
+            )));
+        }
         // "Command failed -:3"
         let at = said.err.rsplit(':').find_map(|w| w.trim().parse::<usize>().ok()).and_then(|n| n.checked_sub(1)).unwrap_or(0);
         Err(LabError::Command {

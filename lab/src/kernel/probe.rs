@@ -12,8 +12,10 @@ pub struct Lacks {
     pub devices: Vec<&'static str>,
     /// Tools that are not installed.
     pub tools: Vec<&'static str>,
-    /// Whether there are IPVS tables.
+    /// Whether there are no IPVS tables.
     pub ipvs: bool,
+    /// Whether bridges cannot filter VLANs.
+    pub vlan_filtering: bool,
 }
 
 /// Kinds of devices, each with what a command needs to make one.
@@ -61,6 +63,7 @@ fn probe() -> Result<Lacks, LabError> {
         }
         run(&ns, &words("ip link del probe0"), None)?;
     }
+    lacks.vlan_filtering = run(&ns, &words("ip link add probe0 type bridge vlan_filtering 1"), None)?.status != 0;
     lacks.ipvs = !is_there("ipvsadm") || run(&ns, &words("ipvsadm -Ln"), None)?.status != 0;
     Ok(lacks)
 }
@@ -71,6 +74,9 @@ impl Lacks {
         let tool = words.first()?.as_str();
         if tool == "ipvsadm" && self.ipvs {
             return Some("ipvs".to_owned());
+        }
+        if self.vlan_filtering && tool == "ip" && words.windows(2).any(|w| w[0] == "vlan_filtering" && w[1] != "0") {
+            return Some("VLAN filtering on bridges".to_owned());
         }
         if !tools::is_there(tool) {
             return Some(format!("the tool `{tool}`"));

@@ -191,12 +191,14 @@ fn sysctl(key: &str, value: &str) -> Result<Deed, &'static str> {
     Ok(Deed::Sysctl { path, value: value.to_owned() })
 }
 
-/// Devices get the hardware addresses that they have in the simulated world; a bridge does not snoop on multicast unless it is
+/// Devices get the hardware addresses that they have in the simulated world, but for bridges, which take those of their ports; a
+/// bridge does not snoop on multicast unless it is
 /// told to, for the simulated one does not either.
 fn with_addresses(op: &Op, netns: NetnsId, places: &dyn Places) -> Op {
     let mut op = op.clone();
     if let Op::Link(LinkOp::Add(new)) = &mut op {
-        let settable = !matches!(kind_word(&new.kind).as_str(), "Ipip" | "Gre" | "Sit" | "Tun" | "Wireguard" | "Ipvlan" | "Xfrm");
+        let settable =
+            !matches!(kind_word(&new.kind).as_str(), "Bridge" | "Ipip" | "Gre" | "Sit" | "Tun" | "Wireguard" | "Ipvlan" | "Xfrm");
         if new.mac.is_none() && settable {
             new.mac = places.mac(netns, &new.name).filter(|m| m.is_valid());
         }

@@ -98,8 +98,8 @@ pub struct Plan {
     /// When the flows began in the simulated run, since it began, and when it ended: the real ones begin at the same times, so that
     /// timers of both kernels go off between the same flows.
     pub schedule: Vec<Duration>,
-    /// What of the scenario is not reproduced, in words.
-    pub left_out: Vec<String>,
+    /// Why the two kernels could not do the same, if they could not.
+    pub unlike: Option<Unfit>,
 }
 
 /// Why a scenario cannot be compared with a real kernel at all.
@@ -119,6 +119,21 @@ impl Plan {
     /// # Errors
     /// When the two kernels could not do the same.
     pub fn of(world: &World, blueprint: &Blueprint, agenda: &Agenda) -> Result<Plan, Unfit> {
+        let mut plan = Plan::to_read(world, blueprint, agenda)?;
+        plan.chance()?;
+        plan.agenda(agenda)?;
+        plan.ports = ports(&plan);
+        match plan.unlike.take() {
+            Some(why) => Err(why),
+            None => Ok(plan),
+        }
+    }
+
+    /// The plan of a settled world as it is written, also where the two kernels could not do the same.
+    ///
+    /// # Errors
+    /// When the world cannot be built.
+    pub fn to_read(world: &World, blueprint: &Blueprint, agenda: &Agenda) -> Result<Plan, Unfit> {
         let mut plan = Plan::default();
         for info in &world.info {
             plan.places.push(PlaceDef { label: info.label.to_string(), hidden: info.hidden });
@@ -149,9 +164,7 @@ impl Plan {
         // ip_forward writes the others, so it goes first
         defaults.sort_by_key(|(k, _)| k != "net.ipv4.ip_forward");
         plan.defaults = defaults;
-        plan.agenda(agenda)?;
-        plan.chance()?;
-        plan.ports = ports(&plan);
+        plan.agenda = agenda.clone();
         Ok(plan)
     }
 
@@ -203,10 +216,9 @@ impl Plan {
             }
         }
         if lossy {
-            return Err(Unfit::Chance("a link loses frames by chance".to_owned()));
-        }
-        if slow > SETTLE / 3 {
-            return Err(Unfit::Other(format!("a link takes {} ms: the real one would take none", slow.as_millis())));
+            self.unlike = Some(Unfit::Chance("a link loses frames by chance".to_owned()));
+        } else if slow > SETTLE / 3 {
+            self.unlike = Some(Unfit::Other(format!("a link takes {} ms: the real one would take none", slow.as_millis())));
         }
         Ok(())
     }

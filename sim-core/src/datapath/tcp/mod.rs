@@ -108,7 +108,11 @@ fn carry_out<T: Tracer>(w: &mut Walk<'_, T>, id: SocketId, about: About, out: Ve
             Action::Send(seg) => {
                 let Some(remote) = s.remote else { continue };
                 let confirms = std::mem::take(&mut t.dst_confirm);
-                let spec = SendSpec { confirms, ..spec_of(s, remote.addr) };
+                let mut spec = SendSpec { confirms, ..spec_of(s, remote.addr) };
+                if seg.flags.has(TcpFlags::SYN) && seg.flags.has(TcpFlags::ACK) {
+                    // so short a packet has no use for an identification (ip_build_and_send_pkt)
+                    spec.pmtudisc = PmtuDisc::Do;
+                }
                 // What OUTPUT or the route says to a segment is no concern of the connection: it sends again.
                 let _ = send(w, &spec, Body::Tcp(seg));
             }
