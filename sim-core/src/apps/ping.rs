@@ -75,6 +75,11 @@ pub struct Ping {
     saw: Option<(Endpoint<IpAddr>, Endpoint<IpAddr>)>,
 }
 
+/// Types of ICMP messages.
+const ECHO_REPLY: u8 = 0;
+const ECHO_REQUEST6: u8 = 128;
+const ECHO_REPLY6: u8 = 129;
+
 impl Ping {
     /// `count` requests to `to`, one every `interval`, numbered from `seq`, with `size` bytes of data and identifier
     /// `ident` (one is drawn if it is not given).
@@ -129,7 +134,11 @@ impl Ping {
     fn send(&mut self, sys: &mut dyn Syscalls) {
         let seq = self.first_seq.wrapping_add(self.echoes.len() as u16);
         let payload: Vec<u8> = (0..self.size).map(|i| (i & 0xff) as u8).collect();
-        let request = Icmp::new(IcmpKind::EchoRequest { id: self.ident(), seq, payload: payload.into() }).encode();
+        let mut request = Icmp::new(IcmpKind::EchoRequest { id: self.ident(), seq, payload: payload.into() }).encode();
+        if self.to.is_ipv6() {
+            // ICMPv6: another type, and the kernel fills the checksum in
+            request[..4].copy_from_slice(&[ECHO_REQUEST6, 0, 0, 0]);
+        }
         let mut sent = sys.send(self.socket, &request);
         let first = self.echoes.is_empty();
         if !first && sent.is_err() && sys.recv_error(self.socket).is_none() {
@@ -185,8 +194,9 @@ impl Ping {
     }
 
     fn take(&mut self, d: &Datagram, now: Time) {
-        let Ok(Icmp { kind: IcmpKind::EchoReply { id, seq, .. }, .. }) = Icmp::decode(&d.data) else { return };
-        if id != self.ident() {
+        let Some([kind, 0, _, _, a, b, c, e]) = d.data.first_chunk::<8>().copied() else { return };
+        let (id, seq) = (u16::from_be_bytes([a, b]), u16::from_be_bytes([c, e]));
+        if kind != if self.to.is_ipv6() { ECHO_REPLY6 } else { ECHO_REPLY } || id != self.ident() {
             return;
         }
         if let Some(e) = self.echoes.iter_mut().find(|e| e.seq == seq && e.answer == Answer::Silence) {

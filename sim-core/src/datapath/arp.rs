@@ -6,18 +6,20 @@
 //! Spec: RFC 826, RFC 1027 (proxies), RFC 5227.
 //! Simplifies: `medium_id` is 0 everywhere.
 
+use super::neighbour::Nd;
 use super::route::{Dst, select_addr};
 use super::walk::{Timer, Walk};
 use crate::linux::device::{Device, Scope};
 use crate::linux::fib::RouteType;
-use crate::linux::neighbour::{NudState, Proxied};
+use crate::linux::neighbour::{Neighbours, NudState, Proxied};
 use crate::linux::rng::Draw;
 use crate::linux::skb::{PktType, Skb};
-use crate::linux::sysctl::NeighParams;
-use crate::linux::{FlowId, IfIndex};
+use crate::linux::sysctl::{NeighParams, Sysctls};
+use crate::linux::{FlowId, IfIndex, Netns};
 use crate::packet::{Arp, ArpOp, Ipv4Addr, Mac, Net};
 use crate::trace::evidence::{Addr32, ArpVerdict};
 use crate::trace::{DropReason, Evidence, Tracer};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// The address of `device` that fits: `local` itself if one is asked for, on a link that holds `peer` if that is given
@@ -263,6 +265,37 @@ impl<T: Tracer> Walk<'_, T> {
     }
 }
 
+impl Nd for Ipv4Addr {
+    fn table(ns: &Netns) -> &Neighbours<Self> {
+        &ns.neigh
+    }
+    fn table_mut(ns: &mut Netns) -> &mut Neighbours<Self> {
+        &mut ns.neigh
+    }
+    fn params(device: &Device) -> &Arc<NeighParams> {
+        &device.neigh
+    }
+    fn default_params(sysctl: &Sysctls) -> &Arc<NeighParams> {
+        &sysctl.neigh_default
+    }
+    /// arp_constructor, ip_eth_mc_map.
+    fn group(device: &Device, addr: Self) -> Option<Mac> {
+        if addr.is_multicast() {
+            let [_, b, c, d] = addr.octets();
+            return Some(Mac([0x01, 0x00, 0x5e, b & 0x7f, c, d]));
+        }
+        let everyone = addr == Ipv4Addr::BROADCAST || device.addrs.iter().any(|a| a.prefix.len() < 31 && a.prefix.last() == addr);
+        everyone.then_some(Mac::BROADCAST)
+    }
+    fn solicit<T: Tracer>(w: &mut Walk<'_, T>, dev: IfIndex, addr: Self, flow: FlowId, params: &NeighParams) {
+        w.arp_solicit(dev, addr, flow, params);
+    }
+    /// arp_error_report, dst_link_failure, ipv4_link_failure.
+    fn error_report<T: Tracer>(w: &mut Walk<'_, T>, skb: &Skb) {
+        w.icmp_send(skb, super::icmp::Error::Unreachable { code: 1, mtu: 0 });
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -287,6 +320,7 @@ mod tests {
                     scope: *scope,
                     secondary: false,
                     noprefixroute: false,
+                    dad: Default::default(),
                     source: Source::Kernel,
                 }
             })

@@ -221,7 +221,7 @@ impl<T: Tracer> Walk<'_, T> {
     }
 
     /// Reports an error to a UDP or ICMP socket (udp_err, raw_err).
-    fn socket_error(&mut self, skb: &Skb, id: SocketId, error: SockError, fatal: bool) {
+    pub(super) fn socket_error(&mut self, skb: &Skb, id: SocketId, error: SockError, fatal: bool) {
         let Some(s) = self.ns.sockets.get_mut(id) else { return };
         let hard = match error.errno {
             Errno::EMSGSIZE => s.pmtudisc != PmtuDisc::Dont,
@@ -321,7 +321,7 @@ impl<T: Tracer> Walk<'_, T> {
     }
 
     /// The bucket of all destinations: 1000 a second, at most 50 at once (icmp_global_allow).
-    fn icmp_global_allow(&mut self) -> bool {
+    pub(super) fn icmp_global_allow(&mut self) -> bool {
         let now = self.now;
         let (mut tokens, last) = self.ns.icmp_limits.global.unwrap_or((50, now));
         let gained = now.since(last).as_millis().min(50) as u32;

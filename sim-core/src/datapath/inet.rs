@@ -2,6 +2,7 @@
 //!
 //! Models: include/net/inet_connection_sock.h struct inet_connection_sock_af_ops (queue_xmit, and the route of connect(2)).
 
+use super::ip6_output::{ip6_send, route_for6};
 use super::output::{SendSpec, ip_send, route_for};
 use super::walk::Walk;
 use crate::linux::fib::RouteType;
@@ -35,7 +36,7 @@ impl SendSpec<IpAddr> {
 pub fn send<T: Tracer>(w: &mut Walk<'_, T>, spec: &SendSpec<IpAddr>, body: Body) -> Result<(), Errno> {
     match spec.dst {
         IpAddr::V4(dst) => ip_send(w, &spec.narrow(dst), body),
-        IpAddr::V6(_) => Err(Errno::ENETUNREACH),
+        IpAddr::V6(dst) => ip6_send(w, &spec.narrow(dst), body),
     }
 }
 
@@ -46,7 +47,7 @@ pub fn send<T: Tracer>(w: &mut Walk<'_, T>, spec: &SendSpec<IpAddr>, body: Body)
 pub fn path_for<T: Tracer>(w: &mut Walk<'_, T>, spec: &SendSpec<IpAddr>) -> Result<(IpAddr, u32), Errno> {
     match spec.dst {
         IpAddr::V4(dst) => route_for(w, &spec.narrow(dst)).map(|(src, mtu)| (src.into(), mtu)),
-        IpAddr::V6(_) => Err(Errno::ENETUNREACH),
+        IpAddr::V6(dst) => route_for6(w, &spec.narrow(dst)).map(|(src, mtu)| (src.into(), mtu)),
     }
 }
 

@@ -28,7 +28,7 @@ impl<T: Tracer> Walk<'_, T> {
         if !p.is_fragment() {
             return Some(skb);
         }
-        let key = FragmentKey { src: p.header.src, dst: p.header.dst, id: p.header.id, protocol: p.body.protocol(), for_conntrack };
+        let key = FragmentKey { src: p.header.src, dst: p.header.dst, id: p.header.id.into(), protocol: p.body.protocol(), for_conntrack };
         let size = p.len() as u32;
         let (from, to, more) = part_of(&skb)?;
         if self.ns.fragments.queues.get(&key).is_none() {

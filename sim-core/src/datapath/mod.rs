@@ -12,6 +12,7 @@
 //!
 //! A namespace is handed a packet or a timer and returns effects; it never sees another namespace, a wire or a clock.
 
+pub mod addrconf;
 pub mod arp;
 pub mod br_netfilter;
 pub mod br_vlan;
@@ -20,7 +21,11 @@ pub mod conntrack;
 pub mod forward;
 pub mod hook;
 pub mod icmp;
+pub mod icmpv6;
 pub mod inet;
+pub mod ip6_fragment;
+pub mod ip6_input;
+pub mod ip6_output;
 pub mod ip_fragment;
 pub mod ip_input;
 pub mod ip_vs_core;
@@ -30,6 +35,7 @@ pub mod ipvlan;
 pub mod macvlan;
 pub mod manip;
 pub mod nat;
+pub mod ndisc;
 pub mod neighbour;
 pub mod nf_hook;
 pub mod nft_do_chain;
@@ -39,6 +45,7 @@ pub mod output;
 pub mod receive;
 pub mod reject;
 pub mod route;
+pub mod route6;
 pub mod syscall;
 pub mod tcp;
 pub mod transmit;

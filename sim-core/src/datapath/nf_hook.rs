@@ -177,12 +177,15 @@ impl<T: Tracer> Walk<'_, T> {
 
     /// Fragments wait for each other; what goes on is whole (ipv4_conntrack_defrag).
     pub(super) fn nf_defrag(&mut self, skb: &mut Box<Skb>, state: &HookState) -> NfVerdict {
-        if !skb.frame.ipv4().is_some_and(crate::packet::Ipv4Packet::is_fragment) {
-            return NfVerdict::Accept;
-        }
+        let v6 = match &skb.frame.net {
+            Net::Ipv4(p) if p.is_fragment() => false,
+            Net::Ipv6(p) if super::ip6_fragment::is_fragment(p) => true,
+            _ => return NfVerdict::Accept,
+        };
         let dev = if state.iif.is_some() { state.iif } else { state.oif };
         let part = skb.steal();
-        match self.ip_defrag(part, dev, true) {
+        let whole = if v6 { self.ip6_defrag(part, dev, true) } else { self.ip_defrag(part, dev, true) };
+        match whole {
             Some(whole) => {
                 *skb = whole;
                 NfVerdict::Accept

@@ -86,7 +86,8 @@ impl<T: Tracer> Walk<'_, T> {
                 let arp = *arp;
                 self.arp_rcv(skb, dev, arp);
             }
-            Net::Ipv6(_) | Net::Other { .. } => self.drop_skb(skb, dev, DropReason::UnhandledProto),
+            Net::Ipv6(_) => self.ip6_rcv(skb, dev),
+            Net::Other { .. } => self.drop_skb(skb, dev, DropReason::UnhandledProto),
         }
     }
 }

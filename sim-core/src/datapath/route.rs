@@ -174,7 +174,7 @@ fn refusal(kind: RouteType) -> Option<Errno> {
         RouteType::Unreachable => Some(Errno::EHOSTUNREACH),
         RouteType::Prohibit => Some(Errno::EACCES),
         RouteType::Throw => Some(Errno::ENETUNREACH),
-        RouteType::Unicast | RouteType::Local | RouteType::Broadcast | RouteType::Multicast => None,
+        RouteType::Unicast | RouteType::Local | RouteType::Broadcast | RouteType::Multicast | RouteType::Anycast => None,
     }
 }
 
@@ -401,7 +401,7 @@ fn validate_source(config: &Config, came: &Ask, oif: IfIndex) -> Result<bool, Dr
         RouteType::Local if accept_local || iif == LOOPBACK => {}
         RouteType::Local => return Err(DropReason::IpLocalSource),
         RouteType::Unreachable | RouteType::Prohibit | RouteType::Blackhole | RouteType::Throw => return last_resort(),
-        RouteType::Broadcast | RouteType::Multicast => return Err(DropReason::IpInvalidSource),
+        RouteType::Broadcast | RouteType::Multicast | RouteType::Anycast => return Err(DropReason::IpInvalidSource),
     }
     if let Some(hop) = route.nexthops.iter().find(|h| h.dev == iif) {
         return Ok(hop.via.is_none());

@@ -14,7 +14,7 @@ use crate::linux::fib::RouteType;
 use crate::linux::rng::Draw;
 use crate::linux::socket::{Datagram, PmtuDisc, SockError, Socket, SocketKind};
 use crate::linux::{Errno, FlowId, IfIndex, Netns, SocketId};
-use crate::packet::{Body, Bytes, Endpoint, Icmp, IpAddr, Ipv4Addr, Ipv4Packet, Ipv6Addr, Udp};
+use crate::packet::{Body, Bytes, Endpoint, Icmp, Icmpv6, IpAddr, Ipv4Addr, Ipv4Packet, Ipv6Addr, PseudoHeader, Udp};
 use crate::trace::Tracer;
 
 /// SOMAXCONN: the backlog of listeners (`net.core.somaxconn`).
@@ -236,7 +236,16 @@ fn datagram<T: Tracer>(w: &mut Walk<'_, T>, id: SocketId, to: Endpoint<IpAddr>, 
     let s = get(w, id)?;
     let body = match s.kind {
         _ if data.len() > UDP_MAX + if s.kind == SocketKind::Icmp { Udp::HEADER_LEN } else { 0 } => return Err(Errno::EMSGSIZE),
-        SocketKind::Icmp => Body::Icmp(icmp_message(data)?),
+        SocketKind::Icmp => match (to.addr, path_for(w, &spec)) {
+            (IpAddr::V4(_), _) => Body::Icmp(icmp_message(data)?),
+            // the kernel fills the checksum in, which covers the addresses (rawv6_push_pending_frames)
+            (IpAddr::V6(dst), Ok((IpAddr::V6(src), _))) => {
+                let mut message = Icmpv6::decode(data, PseudoHeader::V6 { src, dst }).map_err(|_| Errno::EINVAL)?;
+                message.checksum_error = 0;
+                Body::Icmpv6(message)
+            }
+            (IpAddr::V6(_), r) => return Err(r.err().unwrap_or(Errno::EINVAL)),
+        },
         _ => Body::Udp(Udp { src_port: s.local.port, dst_port: to.port, no_checksum: false, checksum_error: 0, payload: data.into() }),
     };
     match inet::send(w, &spec, body) {

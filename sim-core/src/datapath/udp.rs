@@ -1,15 +1,16 @@
 //! UDP datagrams that come in.
 //!
-//! Models: net/ipv4/udp.c __udp4_lib_rcv, udp_queue_rcv_skb.
+//! Models: net/ipv4/udp.c __udp4_lib_rcv, udp_queue_rcv_skb; net/ipv6/udp.c __udp6_lib_rcv.
 //! Spec: RFC 768.
 
 use super::icmp::Error;
+use super::icmpv6::Error6;
 use super::walk::Walk;
 use crate::linux::IfIndex;
 use crate::linux::fib::RouteType;
 use crate::linux::skb::Skb;
 use crate::linux::socket::{Datagram, SocketKind};
-use crate::packet::{Body, Endpoint};
+use crate::packet::{Body, Endpoint, Net};
 use crate::trace::{DropReason, Evidence, Tracer};
 
 /// Datagrams that may wait at a socket before more are dropped (a stand-in for SO_RCVBUF).
@@ -30,7 +31,10 @@ impl<T: Tracer> Walk<'_, T> {
         }
         let Some(id) = socket else {
             if kind == RouteType::Local {
-                self.icmp_send(&skb, Error::Unreachable { code: 3, mtu: 0 });
+                match skb.frame.net {
+                    Net::Ipv6(_) => self.icmpv6_send(&skb, Error6::Unreachable { code: 4 }),
+                    _ => self.icmp_send(&skb, Error::Unreachable { code: 3, mtu: 0 }),
+                }
             }
             return self.drop_skb(skb, dev, DropReason::NoSocket);
         };

@@ -3,19 +3,25 @@
 use crate::linux::rng::Rng;
 use crate::linux::skb::Skb;
 use crate::linux::{FlowId, IfIndex, Netns, NetnsId, PacketId, SocketId, Time, VersionId};
-use crate::packet::{Ipv4Addr, Net};
-use crate::trace::evidence::TimerKind;
+use crate::packet::{Family, IpAddr, Ipv6Addr, Net};
+use crate::trace::evidence::{Addr32, TimerKind};
 use crate::trace::{Change, DropReason, Evidence, Step, StepId, Tracer};
 
 /// A timer that a namespace asked for. A timer that is no longer wanted fires too; who handles it looks whether it still counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Timer {
     /// Neighbour resolution of an address.
-    Neighbour(IfIndex, Ipv4Addr),
+    Neighbour(IfIndex, IpAddr),
     /// Requests that a proxy answers are due.
     ProxyArp,
     /// The periodic look at all neighbours.
-    NeighbourGc,
+    NeighbourGc(Family),
+    /// Duplicate address detection of an address: the next probe, or its end.
+    Dad(IfIndex, Ipv6Addr),
+    /// Membership reports that wait on a link (mld_ifc_work).
+    Mld(IfIndex),
+    /// Reassembly of IPv6 fragments.
+    Reassembly6(u32),
     /// A timer of a TCP socket: retransmission, delayed acknowledgment, or the end of a state.
     Tcp(SocketId, TimerKind),
     /// The end of the next IPVS connection.
@@ -152,6 +158,15 @@ impl<T: Tracer> Walk<'_, T> {
     pub fn release_ct(&mut self, skb: &Skb) {
         if let Some(ct) = skb.ct {
             self.ns.conntrack.release_unconfirmed(ct.id);
+        }
+    }
+
+    /// An address as a step names it.
+    #[inline]
+    pub fn addr32(&mut self, addr: impl Into<IpAddr>) -> Addr32 {
+        match addr.into() {
+            IpAddr::V4(a) => Addr32::from(a),
+            IpAddr::V6(a) => self.trace.addr6(a),
         }
     }
 

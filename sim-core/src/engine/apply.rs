@@ -11,7 +11,7 @@ use crate::linux::errno::Errno;
 use crate::linux::id::{OpId, Source};
 use crate::linux::op::{AgentVerb, LinkOp, Op};
 use crate::linux::{FlowId, IfIndex, NetnsId, PacketId};
-use crate::packet::Family;
+use crate::packet::{Family, IpAddr};
 use crate::trace::{DropReason, EventKind, Tracer};
 use std::sync::Arc;
 
@@ -126,11 +126,21 @@ impl<T: Tracer> Engine<T> {
                     w.queue.push(w.now, at.max(crate::linux::Time(w.now.0 + 1)), Happening::Timer { netns, timer });
                 }
                 Request::NeighbourReady { dev, addr } => {
-                    self.walk(netns, PacketId::NONE, FlowId::NONE, |w| w.neigh_ready(dev, addr));
+                    self.walk(netns, PacketId::NONE, FlowId::NONE, |w| match addr {
+                        IpAddr::V4(a) => w.neigh_ready(dev, a),
+                        IpAddr::V6(a) => w.neigh_ready(dev, a),
+                    });
                     self.effects(netns, PacketId::NONE, FlowId::NONE);
                 }
                 Request::ResolveNeighbour { dev, addr } => {
-                    self.walk(netns, PacketId::NONE, FlowId::NONE, |w| w.neigh_use(dev, addr));
+                    self.walk(netns, PacketId::NONE, FlowId::NONE, |w| match addr {
+                        IpAddr::V4(a) => w.neigh_use(dev, a),
+                        IpAddr::V6(a) => w.neigh_use(dev, a),
+                    });
+                    self.effects(netns, PacketId::NONE, FlowId::NONE);
+                }
+                Request::Addrconf { dev } => {
+                    self.walk(netns, PacketId::NONE, FlowId::NONE, |w| w.addrconf_start(dev));
                     self.effects(netns, PacketId::NONE, FlowId::NONE);
                 }
                 Request::Garp { dev } => {

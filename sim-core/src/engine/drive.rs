@@ -13,7 +13,7 @@ use crate::linux::device::Attach;
 use crate::linux::rng::Draw;
 use crate::linux::skb::Skb;
 use crate::linux::{FlowId, IfIndex, NetnsId, PacketId, SocketId, Time};
-use crate::packet::VlanTag;
+use crate::packet::{Family, IpAddr, Ipv4Addr, Ipv6Addr, VlanTag};
 use crate::trace::{DropReason, Evidence, Step, Tracer};
 use std::sync::Arc;
 use std::time::Duration;
@@ -74,9 +74,14 @@ impl<T: Tracer> Engine<T> {
             }
             Happening::Timer { netns, timer } => {
                 self.walk(netns, PacketId::NONE, FlowId::NONE, |walk| match timer {
-                    Timer::Neighbour(dev, addr) => walk.neigh_timer(dev, addr),
+                    Timer::Neighbour(dev, IpAddr::V4(addr)) => walk.neigh_timer(dev, addr),
+                    Timer::Neighbour(dev, IpAddr::V6(addr)) => walk.neigh_timer(dev, addr),
                     Timer::ProxyArp => walk.neigh_proxy_process(),
-                    Timer::NeighbourGc => walk.neigh_periodic_work(),
+                    Timer::NeighbourGc(Family::Inet) => walk.neigh_periodic_work::<Ipv4Addr>(),
+                    Timer::NeighbourGc(Family::Inet6) => walk.neigh_periodic_work::<Ipv6Addr>(),
+                    Timer::Dad(dev, addr) => walk.addrconf_dad_work(dev, addr),
+                    Timer::Mld(dev) => walk.mld_ifc_work(dev),
+                    Timer::Reassembly6(number) => walk.fragments6_expired(number),
                     Timer::Tcp(socket, kind) => crate::datapath::tcp::tcp_timer(walk, socket, kind),
                     Timer::Ipvs => walk.ip_vs_expire(),
                     Timer::Reassembly(number) => walk.fragments_expired(number),

@@ -29,6 +29,8 @@ pub enum RouteType {
     Broadcast,
     /// To a group.
     Multicast,
+    /// To the nearest of several (IPv6: the router of a subnet).
+    Anycast,
     /// Swallowed silently.
     Blackhole,
     /// Refused: host unreachable.
@@ -47,6 +49,7 @@ impl RouteType {
             RouteType::Local => "local",
             RouteType::Broadcast => "broadcast",
             RouteType::Multicast => "multicast",
+            RouteType::Anycast => "anycast",
             RouteType::Blackhole => "blackhole",
             RouteType::Unreachable => "unreachable",
             RouteType::Prohibit => "prohibit",

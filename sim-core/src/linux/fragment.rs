@@ -15,7 +15,7 @@ pub struct FragmentKey<A> {
     /// Destination address.
     pub dst: A,
     /// Identification.
-    pub id: u16,
+    pub id: u32,
     /// Protocol of the whole.
     pub protocol: Protocol,
     /// Who puts it together: conntrack on its way through, or the host that it is for (`user`).

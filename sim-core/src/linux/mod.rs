@@ -29,6 +29,7 @@ pub mod fib;
 pub mod fragment;
 pub mod hot;
 pub mod id;
+pub mod inet6;
 pub mod ipset;
 pub mod ipvs;
 pub mod neighbour;

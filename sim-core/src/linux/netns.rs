@@ -53,6 +53,8 @@ pub struct Netns {
     pub fragments: Box<Fragments<Ipv4Addr>>,
     /// Path MTUs learned, by destination: (MTU, when it expires).
     pub pmtu: HotMap<Ipv4Addr, (u32, Time)>,
+    /// What IPv6 keeps beside its neighbours.
+    pub ip6: Box<Ip6State>,
 }
 
 /// What limits the rate of ICMP errors and redirects.
@@ -78,6 +80,36 @@ pub struct PeerLimit {
     pub redirects: u32,
 }
 
+/// What packets write of IPv6 beside the neighbour cache.
+#[derive(Clone, Debug, Default)]
+pub struct Ip6State {
+    /// Addresses that are being tried: solicitations still to be sent, and the nonce of the last.
+    pub dad: HotMap<(IfIndex, Ipv6Addr), (u32, [u8; 6])>,
+    /// Membership reports that are still to be sent, by device.
+    pub mld: HotMap<IfIndex, Mld>,
+    /// Path MTUs learned, by destination: (MTU, when it expires).
+    pub pmtu: HotMap<Ipv6Addr, (u32, Time)>,
+    /// Token buckets of ICMP errors, per peer.
+    pub peers: HotMap<Ipv6Addr, PeerLimit>,
+    /// Packets that are being put together from fragments.
+    pub fragments: Fragments<Ipv6Addr>,
+    /// The last identification of a packet that was cut here.
+    pub frag_id: u32,
+}
+
+/// Membership reports of one device (struct inet6_dev, mc_*).
+#[derive(Clone, Debug, Default)]
+pub struct Mld {
+    /// Groups joined or left, and how often that is still to be told.
+    pub changes: Vec<(Ipv6Addr, bool, u8)>,
+    /// `mc_ifc_count`: reports of changes still to be sent.
+    pub count: u8,
+    /// `mc_dad_count`: whole reports still to be sent once the link-local address may be used.
+    pub dad_count: u8,
+    /// Groups that were told of.
+    pub joined: Vec<Ipv6Addr>,
+}
+
 impl Netns {
     /// A namespace with nothing in it, not even `lo`.
     pub fn empty(id: NetnsId) -> Self {
@@ -98,6 +130,7 @@ impl Netns {
             ip_id: 0,
             fragments: Box::default(),
             pmtu: HotMap::default(),
+            ip6: Box::default(),
         }
     }
 

@@ -28,9 +28,11 @@ pub enum Draw {
     ProxyDelay = 8,
     /// Schedulers of IPVS that draw.
     Ipvs = 9,
+    /// Duplicate address detection and membership reports: delays and nonces.
+    Dad = 10,
 }
 
-const STREAMS: usize = 10;
+const STREAMS: usize = 11;
 
 /// The streams of a run, begun when first asked.
 #[derive(Debug)]

@@ -71,6 +71,57 @@ impl Default for DevConf {
     }
 }
 
+/// `net.ipv6.conf.DEV`: switches of one device.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DevConf6 {
+    /// `disable_ipv6`.
+    pub disable_ipv6: u32,
+    /// `forwarding`: the host is a router on this link.
+    pub forwarding: u32,
+    /// `hop_limit`.
+    pub hop_limit: u32,
+    /// `accept_ra`: 0 never, 1 unless the host forwards, 2 always.
+    pub accept_ra: u32,
+    /// `accept_dad`: 0 addresses are not tried; 2 a link-local address that another host has switches IPv6 off.
+    pub accept_dad: u32,
+    /// `dad_transmits`: solicitations for a new address.
+    pub dad_transmits: u32,
+    /// `autoconf`: prefixes of router advertisements make addresses.
+    pub autoconf: u32,
+    /// `addr_gen_mode`: 0 EUI-64, 1 none.
+    pub addr_gen_mode: u32,
+    /// `proxy_ndp`.
+    pub proxy_ndp: u32,
+    /// `accept_redirects`.
+    pub accept_redirects: u32,
+    /// `ndisc_notify`: neighbours are told of new addresses.
+    pub ndisc_notify: u32,
+    /// `keep_addr_on_down`.
+    pub keep_addr_on_down: u32,
+    /// `router_solicitations`: -1 without end, kept as it is; 0 none.
+    pub router_solicitations: u32,
+}
+
+impl Default for DevConf6 {
+    fn default() -> Self {
+        DevConf6 {
+            disable_ipv6: 1,
+            forwarding: 0,
+            hop_limit: 64,
+            accept_ra: 1,
+            accept_dad: 1,
+            dad_transmits: 1,
+            autoconf: 1,
+            addr_gen_mode: 0,
+            proxy_ndp: 0,
+            accept_redirects: 1,
+            ndisc_notify: 0,
+            keep_addr_on_down: 0,
+            router_solicitations: u32::MAX,
+        }
+    }
+}
+
 /// `net.ipv4.neigh.DEV`: timers and limits of neighbour resolution.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NeighParams {
@@ -226,8 +277,16 @@ pub struct Sysctls {
     pub conntrack: Arc<CtSysctls>,
     /// `net.ipv4.vs.*`.
     pub ipvs: Arc<super::ipvs::VsSysctls>,
-    /// `net.ipv6.conf.all.disable_ipv6`.
-    pub disable_ipv6: bool,
+    /// `net.ipv6.conf.all`.
+    pub conf6_all: Arc<DevConf6>,
+    /// `net.ipv6.conf.default`: what new devices begin with.
+    pub conf6_default: Arc<DevConf6>,
+    /// `net.ipv6.neigh.default`: what new devices begin with.
+    pub neigh6_default: Arc<NeighParams>,
+    /// `net.ipv6.bindv6only`.
+    pub bindv6only: bool,
+    /// `net.ipv6.icmp.ratelimit` in milliseconds.
+    pub icmp6_ratelimit: u32,
 }
 
 impl Default for Sysctls {
@@ -262,7 +321,11 @@ impl Default for Sysctls {
             bridge_nf_call_arptables: true,
             conntrack: Arc::new(CtSysctls::default()),
             ipvs: Arc::default(),
-            disable_ipv6: false,
+            conf6_all: Arc::new(DevConf6::default()),
+            conf6_default: Arc::new(DevConf6::default()),
+            neigh6_default: Arc::new(NeighParams { locktime: 0, ..NeighParams::default() }),
+            bindv6only: false,
+            icmp6_ratelimit: 1_000,
         }
     }
 }

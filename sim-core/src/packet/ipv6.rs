@@ -87,6 +87,12 @@ impl Ipv6Packet {
         self.body.encode_into(h.pseudo(), out);
     }
 
+    /// The packet without the extension headers in front of byte `at` of its body, where `protocol` begins; none if the body is too short.
+    pub fn behind(&self, protocol: Protocol, at: usize) -> Option<Self> {
+        let Body::Other { bytes, .. } = &self.body else { return None };
+        Some(Ipv6Packet { header: self.header, body: Body::decode(protocol, bytes.get(at..)?, self.header.pseudo()) })
+    }
+
     /// Reads a packet; bytes behind its payload length are dropped. Extension headers are not walked:
     /// a packet that begins with one has it in a [`Body::Other`].
     ///

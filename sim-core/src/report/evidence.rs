@@ -13,7 +13,7 @@ use crate::linux::neighbour::NudState;
 use crate::linux::netfilter::{ChainId, NfFamily, TableKind};
 use crate::linux::skb::PktType;
 use crate::linux::{IfIndex, NetnsId, RowId, Source};
-use crate::packet::{Family, Frame, Ipv4Addr, Mac};
+use crate::packet::{Family, Frame, IpAddr, Mac};
 use crate::trace::evidence::{CtCode, FdbVerdict, NeighAction, RemoteHit, RuleAt, Verdict};
 use crate::trace::{Evidence, StateDelta, Step, StepId};
 
@@ -104,23 +104,23 @@ impl<'r> Report<'r> {
                     .row(found.map(|(c, r)| format!("{pref}: {}", rule_words(c, r))), made)
             }
             Evidence::RouteLookup { input, dst, row, kind, oif, next_hop, src } => {
-                let src = (src.0 != 0).then(|| src.ipv4());
+                let src = (src.0 != 0).then(|| self.addr(src)).filter(|a| !a.is_unspecified());
                 self.route_evidence(
                     ns,
                     n,
-                    RouteAsked { input, dst: dst.ipv4(), row, kind, oif: IfIndex(u32::from(oif)), next_hop: next_hop.ipv4(), src },
+                    RouteAsked { input, dst: self.addr(dst), row, kind, oif: IfIndex(u32::from(oif)), next_hop: self.addr(next_hop), src },
                 )
             }
             Evidence::NeighbourLookup { addr, state, after, action, mac } => {
-                self.neighbour_evidence(ns, step.dev, n, addr.ipv4(), state, after, action, mac)
+                self.neighbour_evidence(ns, step.dev, n, self.addr(addr), state, after, action, mac)
             }
             Evidence::NeighbourUpdate { addr, from, to, mac } => Told::new(vec![
-                ("addr", addr.ipv4().to_string().into()),
+                ("addr", self.addr(addr).to_string().into()),
                 ("from", from.name().into()),
                 ("to", to.name().into()),
                 ("mac", known(mac, to).into()),
             ])
-            .row(self.config(ns, n).map(|c| rows::neighbour(c, step.dev, addr.ipv4(), mac, to)), None),
+            .row(self.config(ns, n).map(|c| rows::neighbour(c, step.dev, self.addr(addr), mac, to)), None),
             Evidence::Hook { family, hook, iif, oif, after, ct, mark } => {
                 let iif = self.dev(ns, IfIndex(u32::from(iif)), n);
                 let oif = self.dev(ns, IfIndex(u32::from(oif)), n);
@@ -169,7 +169,7 @@ impl<'r> Report<'r> {
                 let mut fields: Fields = vec![
                     ("entry", id.0.into()),
                     ("manip", manip(source).into()),
-                    ("addr", addr.ipv4().to_string().into()),
+                    ("addr", self.addr(addr).to_string().into()),
                     ("port", port.into()),
                     ("row", rule.clone().into()),
                 ];
@@ -297,15 +297,15 @@ impl<'r> Report<'r> {
 
     fn route_evidence(&self, ns: NetnsId, n: u32, asked: RouteAsked) -> Told {
         let config = self.config(ns, n);
-        let found = config.and_then(|c| super::losers::find_covering(c, asked.row, asked.dst).map(|(t, r)| (c, t, r)));
-        let row = found.map(|(c, _, r)| rows::route(c, r));
-        let made = found.map(|(c, _, r)| self.provenance(c, r.source));
-        let via = found.and_then(|(_, _, r)| r.nexthops.iter().find(|h| h.dev == asked.oif).and_then(|h| h.via));
+        let found = config.and_then(|c| super::route_row::of(c, asked.row, asked.dst, asked.oif).map(|r| (c, r)));
+        let row = found.as_ref().map(|(_, r)| r.text.clone());
+        let made = found.as_ref().map(|(c, r)| self.provenance(c, r.source));
+        let via = found.as_ref().and_then(|(_, r)| r.via);
         let oif = self.dev(ns, asked.oif, n);
         let mut fields: Fields = vec![
             ("direction", if asked.input { "input" } else { "output" }.into()),
             ("dst", asked.dst.to_string().into()),
-            ("table", found.map(|(_, t, _)| t.to_string()).into()),
+            ("table", found.as_ref().map(|(_, r)| r.table.to_string()).into()),
             ("row", row.clone().into()),
             ("type", asked.kind.name().into()),
         ];
@@ -324,7 +324,9 @@ impl<'r> Report<'r> {
         }
         fields.extend(made.as_ref().map(|m| ("made_by", m.text.as_str().into())));
         let verdict = match (asked.row.is_some(), asked.kind) {
-            (false, RouteType::Broadcast) | (true, RouteType::Local | RouteType::Broadcast | RouteType::Multicast) => "local",
+            (false, RouteType::Broadcast) | (true, RouteType::Local | RouteType::Broadcast | RouteType::Multicast | RouteType::Anycast) => {
+                "local"
+            }
             (false, _) => "no-route",
             (true, RouteType::Unicast) if asked.input => "forward",
             (true, RouteType::Unicast) => "send",
@@ -339,7 +341,7 @@ impl<'r> Report<'r> {
         ns: NetnsId,
         dev: IfIndex,
         n: u32,
-        addr: Ipv4Addr,
+        addr: IpAddr,
         state: NudState,
         after: NudState,
         action: NeighAction,
@@ -361,14 +363,17 @@ impl<'r> Report<'r> {
     }
 
     /// What made a neighbour entry that stood in the cache at step `n`.
-    fn neighbour_source(&self, ns: NetnsId, dev: IfIndex, addr: Ipv4Addr, n: u32) -> Option<Source> {
+    fn neighbour_source(&self, ns: NetnsId, dev: IfIndex, addr: IpAddr, n: u32) -> Option<Source> {
         match self.index.neigh_at(&self.run.recording, (ns, dev, addr), n) {
             Some((step, StateDelta::Neighbour { .. })) => Some(Source::Step(self.learned_at(
                 step,
                 ns,
-                |e| matches!(e, Evidence::NeighbourUpdate { addr: a, .. } if a.ipv4() == addr),
+                |e| matches!(e, Evidence::NeighbourUpdate { addr: a, .. } if self.addr(*a) == addr),
             ))),
-            _ => self.run.start.ns(ns)?.neigh.get(dev, addr).map(|e| e.source),
+            _ => match addr {
+                IpAddr::V4(a) => self.run.start.ns(ns)?.neigh.get(dev, a).map(|e| e.source),
+                IpAddr::V6(a) => self.run.start.ns(ns)?.neigh6.get(dev, a).map(|e| e.source),
+            },
         }
     }
 
@@ -475,12 +480,12 @@ impl<'r> Report<'r> {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct RouteAsked {
     pub(super) input: bool,
-    pub(super) dst: Ipv4Addr,
+    pub(super) dst: IpAddr,
     pub(super) row: RowId,
     pub(super) kind: RouteType,
     pub(super) oif: IfIndex,
-    pub(super) next_hop: Ipv4Addr,
-    pub(super) src: Option<Ipv4Addr>,
+    pub(super) next_hop: IpAddr,
+    pub(super) src: Option<IpAddr>,
 }
 
 struct RuleHit {

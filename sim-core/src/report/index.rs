@@ -14,7 +14,7 @@
 use crate::linux::conntrack::CtId;
 use crate::linux::hot::HotMap;
 use crate::linux::{FlowId, IfIndex, NetnsId, PacketId, VersionId};
-use crate::packet::{Ipv4Addr, Mac};
+use crate::packet::{IpAddr, Mac};
 use crate::trace::evidence::NeighAction;
 use crate::trace::{Change, Evidence, PacketRecord, Recording, StateDelta};
 
@@ -82,7 +82,7 @@ pub struct Index {
     hook_of: Vec<u32>,
     configs: Vec<Vec<u32>>,
     ct: HotMap<(NetnsId, CtId), Vec<u32>>,
-    neigh: HotMap<(NetnsId, IfIndex, Ipv4Addr), Vec<u32>>,
+    neigh: HotMap<(NetnsId, IfIndex, IpAddr), Vec<u32>>,
     fdb: HotMap<(NetnsId, IfIndex, Mac), Vec<u32>>,
 }
 
@@ -365,7 +365,7 @@ impl Index {
     }
 
     /// The last write to a neighbour entry before step `n`: the write's own place in the order of steps, and what it wrote.
-    pub fn neigh_at<'r>(&self, recording: &'r Recording, key: (NetnsId, IfIndex, Ipv4Addr), n: u32) -> Option<(u32, &'r StateDelta)> {
+    pub fn neigh_at<'r>(&self, recording: &'r Recording, key: (NetnsId, IfIndex, IpAddr), n: u32) -> Option<(u32, &'r StateDelta)> {
         last_before(self.neigh.get(&key)?, recording, n)
     }
 
@@ -375,7 +375,7 @@ impl Index {
     }
 
     /// Neighbour entries of `netns` that were ever written, by device and address.
-    pub fn neighbours_written(&self, netns: NetnsId) -> Vec<(IfIndex, Ipv4Addr)> {
+    pub fn neighbours_written(&self, netns: NetnsId) -> Vec<(IfIndex, IpAddr)> {
         self.neigh.sorted().into_iter().filter(|((ns, _, _), _)| *ns == netns).map(|((_, d, a), _)| (*d, *a)).collect()
     }
 

@@ -351,7 +351,14 @@ fn tables(report: &Report<'_>) -> Json {
         };
         put(&mut ct, ns.conntrack.list(world.now));
         let entries = ns.neigh.sorted();
-        put(&mut neigh, entries.iter().map(|n| rows::neighbour(&ns.config, n.dev, n.addr, n.mac, n.state)).collect());
+        put(
+            &mut neigh,
+            entries
+                .iter()
+                .map(|n| rows::neighbour(&ns.config, n.dev, n.addr.into(), n.mac, n.state))
+                .chain(ns.neigh6.sorted().into_iter().map(|n| rows::neighbour(&ns.config, n.dev, n.addr.into(), n.mac, n.state)))
+                .collect(),
+        );
         let bridges = ns.config.devices.iter().filter(|d| matches!(d.kind, DeviceKind::Bridge(_)));
         let learned = bridges.filter_map(|b| ns.fdb.get(&b.index).map(|f| (b.index, f)));
         let remotes = ns.config.devices.iter().filter_map(|d| ns.vxlan.get(&d.index).map(|f| (d, f)));

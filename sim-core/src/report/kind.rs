@@ -164,7 +164,14 @@ fn drop_layer(reason: DropReason) -> &'static str {
         R::IcmpCsum => "icmp",
         R::NetfilterDrop => "netfilter",
         R::OtherHost | R::DevReady | R::DevHdr | R::RecursionLimit | R::LinkLoss | R::Oversize | R::QdiscDrop => "link",
-        R::IpCsum | R::IpInHdr | R::UnicastInL2Multicast | R::PktTooBig | R::TtlExceeded | R::FragReasmTimeout => "ip",
+        R::IpCsum
+        | R::IpInHdr
+        | R::Ipv6Disabled
+        | R::Ipv6NdiscHopLimit
+        | R::UnicastInL2Multicast
+        | R::PktTooBig
+        | R::TtlExceeded
+        | R::FragReasmTimeout => "ip",
         R::IpRpFilter
         | R::IpOutNoRoutes
         | R::IpInNoRoutes

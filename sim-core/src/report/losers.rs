@@ -12,7 +12,7 @@ use crate::linux::device::Scope;
 use crate::linux::fib::{FibTable, Route, RouteType, TableId};
 use crate::linux::neighbour::NudState;
 use crate::linux::{IfIndex, RowId, Source};
-use crate::packet::{Ipv4Addr, Mac};
+use crate::packet::{IpAddr, Ipv4Addr, Mac};
 use crate::trace::evidence::FdbVerdict;
 use crate::trace::{Evidence, StateDelta, StepId};
 use std::ops::ControlFlow;
@@ -66,8 +66,8 @@ pub(super) fn covering(table: &FibTable<Ipv4Addr>, dst: Ipv4Addr) -> Vec<&Route<
 
 /// Why a packet made here has the source address that it has.
 pub(super) fn source_reason(config: &Config, asked: &RouteAsked) -> Option<String> {
-    let src = asked.src?;
-    let (_, route) = find_covering(config, asked.row, asked.dst)?;
+    let (IpAddr::V4(src), IpAddr::V4(dst), IpAddr::V4(next_hop)) = (asked.src?, asked.dst, asked.next_hop) else { return None };
+    let (_, route) = find_covering(config, asked.row, dst)?;
     let dev = config.devices.get(asked.oif);
     if route.src == Some(src) {
         return Some(format!("the route says src {src}"));
@@ -78,8 +78,8 @@ pub(super) fn source_reason(config: &Config, asked: &RouteAsked) -> Option<Strin
     let dev = dev?;
     let own = dev.addrs.iter().find(|a| a.local == src);
     match own {
-        Some(a) if a.holds(asked.next_hop) => {
-            Some(format!("the address of {} in {}, the range of the next hop {}", dev.name, a.prefix, asked.next_hop))
+        Some(a) if a.holds(next_hop) => {
+            Some(format!("the address of {} in {}, the range of the next hop {}", dev.name, a.prefix, next_hop))
         }
         Some(_) => Some(format!("the first address of {}", dev.name)),
         None => match config.devices.iter().find(|d| d.addrs.iter().any(|a| a.local == src)) {
@@ -99,8 +99,11 @@ impl Report<'_> {
         let Some(config) = self.config(step.netns, id.0) else { return Vec::new() };
         match step.evidence {
             Evidence::PolicyRule { pref, row, mark } => self.lost_rules(config, step, pref, row, mark),
-            Evidence::RouteLookup { dst, row, .. } => self.lost_routes(config, id, dst.ipv4(), row),
-            Evidence::NeighbourLookup { addr, .. } => self.lost_neighbours(config, id.0, step.netns, step.dev, addr.ipv4()),
+            Evidence::RouteLookup { dst, row, .. } => match self.addr(dst) {
+                IpAddr::V4(dst) => self.lost_routes(config, id, dst, row),
+                IpAddr::V6(_) => Vec::new(),
+            },
+            Evidence::NeighbourLookup { addr, .. } => self.lost_neighbours(config, id.0, step.netns, step.dev, self.addr(addr)),
             Evidence::FdbLookup { mac, verdict } => self.lost_fdb(config, id.0, step.netns, bridge_of(config, step.dev), mac, verdict),
             Evidence::Rule { .. } => self.missed_rules(id),
             Evidence::NftRule { .. } => self.missed_nft(id),
@@ -169,10 +172,13 @@ impl Report<'_> {
     }
 
     /// The neighbour cache of a namespace as it was before step `n`.
-    pub fn neighbours_at(&self, netns: crate::linux::NetnsId, n: u32) -> Vec<(IfIndex, Ipv4Addr, Mac, NudState, Source)> {
+    pub fn neighbours_at(&self, netns: crate::linux::NetnsId, n: u32) -> Vec<(IfIndex, IpAddr, Mac, NudState, Source)> {
         let start = self.run.start.ns(netns);
-        let mut keys: Vec<(IfIndex, Ipv4Addr)> =
-            start.map(|ns| ns.neigh.sorted().into_iter().map(|e| (e.dev, e.addr)).collect()).unwrap_or_default();
+        let mut keys: Vec<(IfIndex, IpAddr)> = Vec::new();
+        if let Some(ns) = start {
+            keys.extend(ns.neigh.sorted().into_iter().map(|e| (e.dev, IpAddr::V4(e.addr))));
+            keys.extend(ns.neigh6.sorted().into_iter().map(|e| (e.dev, IpAddr::V6(e.addr))));
+        }
         keys.extend(self.index.neighbours_written(netns));
         keys.sort_unstable();
         keys.dedup();
@@ -185,9 +191,11 @@ impl Report<'_> {
                     }
                 }
                 Some(_) | None => {
-                    if let Some(e) = start.and_then(|ns| ns.neigh.get(dev, addr)) {
-                        out.push((dev, addr, e.mac, e.state, e.source));
-                    }
+                    let known = start.and_then(|ns| match addr {
+                        IpAddr::V4(a) => ns.neigh.get(dev, a).map(|e| (e.mac, e.state, e.source)),
+                        IpAddr::V6(a) => ns.neigh6.get(dev, a).map(|e| (e.mac, e.state, e.source)),
+                    });
+                    out.extend(known.map(|(mac, state, source)| (dev, addr, mac, state, source)));
                 }
             }
         }
@@ -219,7 +227,7 @@ impl Report<'_> {
         out
     }
 
-    fn lost_neighbours(&self, config: &Config, n: u32, netns: crate::linux::NetnsId, dev: IfIndex, addr: Ipv4Addr) -> Vec<Loser> {
+    fn lost_neighbours(&self, config: &Config, n: u32, netns: crate::linux::NetnsId, dev: IfIndex, addr: IpAddr) -> Vec<Loser> {
         let mut out = Vec::new();
         for (d, a, mac, state, source) in self.neighbours_at(netns, n) {
             if (d, a) == (dev, addr) {

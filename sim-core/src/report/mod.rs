@@ -27,6 +27,7 @@ pub mod paths;
 mod policy;
 pub mod print;
 pub mod provenance;
+pub(crate) mod route_row;
 pub mod rows;
 pub mod text;
 pub mod time;

@@ -9,27 +9,27 @@ use crate::linux::netfilter::{Chain, Rule, Table};
 use crate::linux::op::xtables::XtOp;
 use crate::linux::op::{IpvsOp, RouteOp};
 use crate::linux::{IfIndex, Op};
-use crate::packet::{Ipv4Addr, L4, Mac, Prefix, Tuple};
+use crate::packet::{Address, IpAddr, Ipv4Addr, L4, Mac, Prefix, Tuple};
 use crate::shell::{self, OpIn};
 use std::fmt::Write as _;
 
 /// A range as `ip route` prints it: `default`, an address alone, or with its length.
-pub fn prefix(p: Prefix<Ipv4Addr>) -> String {
+pub fn prefix<A: Address>(p: Prefix<A>) -> String {
     match p.len() {
         0 => "default".to_owned(),
-        32 => p.addr().to_string(),
+        n if n == A::BITS => p.addr().to_string(),
         _ => p.to_string(),
     }
 }
 
 /// A route as `ip route show` prints it.
-pub fn route(config: &Config, r: &Route<Ipv4Addr>) -> String {
+pub fn route<A: Address>(config: &Config, r: &Route<A>) -> String {
     let mut s = String::new();
     if r.kind != RouteType::Unicast {
         let _ = write!(s, "{} ", r.kind.name());
     }
     s.push_str(&prefix(r.prefix));
-    let hop = |s: &mut String, via: Option<Ipv4Addr>, dev: IfIndex| {
+    let hop = |s: &mut String, via: Option<A>, dev: IfIndex| {
         if let Some(via) = via {
             let _ = write!(s, " via {via}");
         }
@@ -77,7 +77,7 @@ pub fn route(config: &Config, r: &Route<Ipv4Addr>) -> String {
 }
 
 /// A neighbour entry as `ip neigh show` prints it.
-pub fn neighbour(config: &Config, dev: IfIndex, addr: Ipv4Addr, mac: Mac, state: NudState) -> String {
+pub fn neighbour(config: &Config, dev: IfIndex, addr: IpAddr, mac: Mac, state: NudState) -> String {
     let dev = config.devices.name(dev);
     if state.is_valid() { format!("{addr} dev {dev} lladdr {mac} {}", state.name()) } else { format!("{addr} dev {dev} {}", state.name()) }
 }
@@ -117,6 +117,8 @@ pub fn op(op: &Op) -> String {
         | Op::Addr(_)
         | Op::Route(_)
         | Op::Rule(_)
+        | Op::Addr6(_)
+        | Op::Route6(_)
         | Op::Neigh(_)
         | Op::Fdb(_)
         | Op::Sysctl { .. }

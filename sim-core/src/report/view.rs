@@ -167,6 +167,11 @@ impl<'r> Report<'r> {
         self.run.end.info(netns).is_some_and(|i| i.hidden)
     }
 
+    /// The address that a step names.
+    pub fn addr(&self, addr: crate::trace::evidence::Addr32) -> std::net::IpAddr {
+        self.run.recording.addr(addr)
+    }
+
     /// The configuration of `netns` in force at the step at place `n`.
     pub fn config(&self, netns: NetnsId, n: u32) -> Option<&'r Config> {
         let recording = &self.run.recording;

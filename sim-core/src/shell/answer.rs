@@ -61,6 +61,7 @@ impl Surroundings for () {
 pub fn answer(ns: &Netns, query: &Query, around: &dyn Surroundings) -> Answer {
     match query {
         Query::Link(q) => ip::link::answer(ns, q, around),
+        Query::Inet6(q) => ip::inet6::answer(ns, q, around),
         Query::Addr(q) => ip::addr::answer(ns, q, around),
         Query::Route(q) => ip::route_show::answer(ns, q),
         Query::RouteGet(q) => ip::route_get::answer(ns, q),

@@ -146,6 +146,8 @@ pub enum Query {
     Link(ip::link::Show),
     /// `ip address show`.
     Addr(ip::addr::Show),
+    /// `ip -6 …`.
+    Inet6(ip::inet6::Query6),
     /// `ip route show`.
     Route(ip::route_show::Show),
     /// `ip route get`.

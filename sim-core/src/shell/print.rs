@@ -28,6 +28,8 @@ fn print_op(op: &Op) -> Vec<String> {
         Op::Addr(o) => vec![ip::addr::print(o)],
         Op::Route(o) => ip::route::print(o),
         Op::Rule(o) => vec![ip::rule::print(o)],
+        Op::Addr6(o) => vec![ip::inet6::print_addr(o)],
+        Op::Route6(o) => vec![ip::inet6::print_route(o)],
         Op::Neigh(o) => vec![ip::neigh::print(o)],
         Op::Fdb(o) => vec![bridge::fdb::print(o)],
         Op::Sysctl { key, value } => vec![sysctl::print(key, value)],

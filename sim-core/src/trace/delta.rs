@@ -3,7 +3,7 @@
 use crate::linux::conntrack::CtId;
 use crate::linux::neighbour::NudState;
 use crate::linux::{IfIndex, NetnsId};
-use crate::packet::{Ipv4Addr, Mac};
+use crate::packet::{IpAddr, Ipv4Addr, Mac};
 
 /// One write.
 #[derive(Clone, Debug, PartialEq)]
@@ -13,7 +13,7 @@ pub enum StateDelta {
         /// The link.
         dev: IfIndex,
         /// The address.
-        addr: Ipv4Addr,
+        addr: IpAddr,
         /// Hardware address.
         mac: Mac,
         /// State.

@@ -36,6 +36,8 @@ reasons! {
     OtherHost "OTHERHOST" "the frame is addressed to another host",
     IpCsum "IP_CSUM" "wrong IP header checksum",
     IpInHdr "IP_INHDR" "malformed IP header",
+    Ipv6Disabled "IPV6DISABLED" "IPv6 is switched off on this device",
+    Ipv6NdiscHopLimit "IPV6_NDISC_HOP_LIMIT" "a neighbour discovery message that came through a router",
     IpRpFilter "IP_RPFILTER" "reverse path filter: the way back leads elsewhere",
     IpOutNoRoutes "IP_OUTNOROUTES" "no route to the destination",
     IpInNoRoutes "IP_INNOROUTES" "no route to the destination",

@@ -10,7 +10,8 @@ use crate::linux::socket::tcp::TcpState;
 use crate::linux::{Errno, IfIndex, PacketId, PktType, RowId, SocketId, VersionId};
 use crate::packet::{Ipv4Addr, Mac};
 
-/// An IP address in four bytes: an IPv4 address as it is.
+/// An IP address in four bytes: an IPv4 address as it is; an IPv6 address as the number that the tracer gave it, in 0.0.0.0/8, where
+/// no address of a host lies ([`Recording::addr`](super::Recording::addr) tells it).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub struct Addr32(pub u32);
 

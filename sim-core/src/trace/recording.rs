@@ -1,13 +1,14 @@
 //! Everything that a run told, kept.
 
 use super::delta::{DeltaRecord, StateDelta};
-use super::evidence::{CtCode, Evidence, Verdict};
+use super::evidence::{Addr32, CtCode, Evidence, Verdict};
 use super::step::{Step, StepId};
 use super::tracer::Tracer;
 use super::version::{Change, VersionRecord};
 use crate::linux::config::Config;
+use crate::linux::hot::HotMap;
 use crate::linux::{FlowId, NetnsId, OpId, PacketId, Time, VersionId};
-use crate::packet::{Body, Frame, IcmpKind, Net};
+use crate::packet::{Body, Frame, IcmpKind, IpAddr, Ipv6Addr, Net};
 use std::sync::Arc;
 
 /// A packet of the run.
@@ -69,6 +70,10 @@ pub struct Recording {
     pub configs: Vec<(u32, NetnsId, Arc<Config>)>,
     /// What happened beside the packets.
     pub events: Vec<EventRecord>,
+    /// IPv6 addresses that steps name by number, in the order in which they were met.
+    pub addrs6: Vec<Ipv6Addr>,
+    /// The numbers of those, from 1.
+    numbers6: HotMap<Ipv6Addr, u32>,
 }
 
 impl Recording {
@@ -78,6 +83,12 @@ impl Recording {
         let wholes = self.versions.iter().filter(|v| matches!(v.change, Change::Whole(_))).count() * size_of::<Frame>();
         let versions = self.versions.len() * size_of::<VersionRecord>();
         (steps + wholes + versions) / self.steps.len().max(1)
+    }
+
+    /// The address that a step names.
+    pub fn addr(&self, addr: Addr32) -> IpAddr {
+        let at = (addr.0 as usize).wrapping_sub(1);
+        self.addrs6.get(at).map_or(IpAddr::V4(addr.ipv4()), |a| IpAddr::V6(*a))
     }
 
     /// The step `id`.
@@ -120,6 +131,10 @@ fn apply(frame: &mut Frame, change: &Change) {
     if let Change::Ethernet { dst, src } = change {
         frame.eth.dst = *dst;
         frame.eth.src = *src;
+        return;
+    }
+    if let (Net::Ipv6(ip), Change::Ttl(ttl)) = (&mut frame.net, change) {
+        ip.header.hop_limit = *ttl;
         return;
     }
     let Net::Ipv4(ip) = &mut frame.net else { return };
@@ -210,6 +225,16 @@ impl Tracer for Recording {
 
     fn config(&mut self, netns: NetnsId, config: &Arc<Config>) {
         self.configs.push((self.steps.len() as u32, netns, config.clone()));
+    }
+
+    fn addr6(&mut self, addr: Ipv6Addr) -> Addr32 {
+        if let Some(n) = self.numbers6.get(&addr) {
+            return Addr32(*n);
+        }
+        self.addrs6.push(addr);
+        let n = self.addrs6.len() as u32;
+        self.numbers6.insert(addr, n);
+        Addr32(n)
     }
 
     fn event(&mut self, at: Time, kind: EventKind) {

@@ -1,12 +1,13 @@
 //! Who listens to the walk.
 
 use super::delta::StateDelta;
-use super::evidence::{CtCode, Verdict};
+use super::evidence::{Addr32, CtCode, Verdict};
 use super::recording::EventKind;
 use super::step::{Step, StepId};
 use super::version::Change;
 use crate::linux::config::Config;
 use crate::linux::{FlowId, NetnsId, PacketId, Time, VersionId};
+use crate::packet::Ipv6Addr;
 use std::sync::Arc;
 
 /// A listener. The walk is generic over it and asks [`Tracer::ON`] first, so that a deaf one costs nothing.
@@ -37,6 +38,9 @@ pub trait Tracer {
 
     /// A namespace has a new version of its configuration.
     fn config(&mut self, netns: NetnsId, config: &Arc<Config>);
+
+    /// The number that stands for an IPv6 address in steps.
+    fn addr6(&mut self, addr: Ipv6Addr) -> Addr32;
 
     /// Something happened beside the packets.
     fn event(&mut self, at: Time, event: EventKind);
@@ -69,6 +73,10 @@ impl Tracer for NoTrace {
     fn delta(&mut self, _: NetnsId, _: StateDelta) {}
     #[inline]
     fn config(&mut self, _: NetnsId, _: &Arc<Config>) {}
+    #[inline]
+    fn addr6(&mut self, _: Ipv6Addr) -> Addr32 {
+        Addr32(0)
+    }
     #[inline]
     fn event(&mut self, _: Time, _: EventKind) {}
 }

@@ -43,6 +43,7 @@ impl<T: Tracer> Lab<T> {
             scope,
             secondary,
             noprefixroute: false,
+            dad: Default::default(),
             source: Source::Kernel,
         });
         self.ns.config_mut().devices.insert(Device {
@@ -59,6 +60,7 @@ impl<T: Tracer> Lab<T> {
             port: Default::default(),
             addrs: addrs.collect(),
             addrs6: Vec::new(),
+            inet6: Default::default(),
             conf: Default::default(),
             neigh: Default::default(),
             stack: Default::default(),

@@ -38,6 +38,7 @@ pub(super) fn apply(ns: &mut Netns, op: &AddrOp, now: Time, source: Source, requ
                 scope,
                 secondary: false,
                 noprefixroute: *noprefixroute,
+                dad: Default::default(),
                 source,
             };
             insert(ns, index, addr, *replace)
@@ -165,6 +166,7 @@ pub(super) fn loopback_up(ns: &mut Netns, index: IfIndex) {
         scope: Scope::Host,
         secondary: false,
         noprefixroute: false,
+        dad: Default::default(),
         source: Source::Kernel,
     };
     // There is no address that it could clash with.

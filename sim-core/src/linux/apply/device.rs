@@ -4,9 +4,9 @@
 //! Simplifies: a hardware address that nobody gave is not random but follows from the namespace, the index and the name.
 //! A moved device keeps its index if that is free, else it gets the next one; indices are never used twice.
 
-use super::{OpError, Request, Requests, addr, bridge, route};
+use super::{OpError, Request, Requests, addr, addr6, bridge, route};
 use crate::linux::config::Config;
-use crate::linux::device::{Attach, BridgeConfig, BridgePort, Device, DeviceKind, IfFlags, Stack};
+use crate::linux::device::{Attach, BridgeConfig, BridgePort, Device, DeviceKind, IfFlags, Inet6, Stack};
 use crate::linux::errno::Errno;
 use crate::linux::id::{IfIndex, Source};
 use crate::linux::netns::Netns;
@@ -119,6 +119,7 @@ pub fn add_device(ns: &mut Netns, new: NewDevice, source: Source) -> Result<IfIn
         port: BridgePort::default(),
         addrs: Vec::new(),
         addrs6: Vec::new(),
+        inet6: Inet6 { conf: config.sysctl.conf6_default.clone(), neigh: config.sysctl.neigh6_default.clone(), ready: false },
         conf: config.sysctl.conf_default.clone(),
         neigh: config.sysctl.neigh_default.clone(),
         stack: Stack::default(),
@@ -177,6 +178,7 @@ pub fn take_device(ns: &mut Netns, index: IfIndex, at: Time) -> (Option<Device>,
     bridge::release(ns, index, at, &mut requests);
     switch(ns, index, false, at, &mut requests);
     addr::forget_all(ns, index, at);
+    addr6::forget(ns, index);
     route::device_gone(ns, index, route::Down::Unregister);
     forget_neighbours(ns, index, true, &mut requests);
     for above in super::vxlan::above(&ns.config, index) {
@@ -210,6 +212,7 @@ pub fn put_device(ns: &mut Netns, mut device: Device, name: Option<Arc<str>>) ->
     device.master = IfIndex::NONE;
     device.addrs.clear();
     device.addrs6.clear();
+    device.inet6 = Inet6 { conf: config.sysctl.conf6_default.clone(), neigh: config.sysctl.neigh6_default.clone(), ready: false };
     let index = device.index;
     if let DeviceKind::Bridge(b) = &mut device.kind {
         **b = BridgeConfig { ports: Vec::new(), ..(**b).clone() };
@@ -225,7 +228,10 @@ pub(super) fn forget_neighbours(ns: &mut Netns, index: IfIndex, permanent_too: b
     if !waiting.is_empty() {
         requests.push(Request::Free(waiting));
     }
-    ns.neigh6.flush_device(index, permanent_too);
+    let waiting = ns.neigh6.flush_device(index, permanent_too);
+    if !waiting.is_empty() {
+        requests.push(Request::Free(waiting));
+    }
 }
 
 /// Switches a device on or off (IFF_UP), with all that follows in this namespace.
@@ -264,6 +270,7 @@ pub(super) fn switch(ns: &mut Netns, index: IfIndex, up: bool, at: Time, request
         Attach::Veth { .. } | Attach::Wire(_) => requests.push(Request::Carrier { dev: index }),
         Attach::None | Attach::Loopback | Attach::Lower { .. } => {}
     }
+    addr6::changed(ns, index, requests);
     bridge::switched(ns, index, at, requests);
     bridge::port_changed(ns, index, at, requests);
     if up {
@@ -292,6 +299,11 @@ pub fn set_carrier(ns: &mut Netns, index: IfIndex, carrier: bool, at: Time) -> V
     let evicts = ns.config.sysctl.conf_all.arp_evict_nocarrier && ns.config.devices.get(index).is_some_and(|d| d.conf.arp_evict_nocarrier);
     if !carrier && evicts {
         forget_neighbours(ns, index, false, &mut requests);
+    }
+    addr6::changed(ns, index, &mut requests);
+    let master = ns.config.devices.get(index).map_or(IfIndex::NONE, |d| d.master);
+    if master.is_some() {
+        addr6::changed(ns, master, &mut requests);
     }
     bridge::port_changed(ns, index, at, &mut requests);
     requests

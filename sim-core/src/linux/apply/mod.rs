@@ -13,6 +13,7 @@
 //! wanted from the engine is lost with the error. A caller that wants all or nothing applies to a copy.
 
 pub mod addr;
+pub mod addr6;
 pub mod bridge;
 pub mod device;
 pub mod fdb;
@@ -20,9 +21,11 @@ pub mod link;
 pub mod neigh;
 pub mod nft;
 pub mod route;
+pub mod route6;
 pub mod rule;
 pub mod stacked;
 pub mod sysctl;
+mod sysctl6;
 #[cfg(test)]
 mod tests;
 pub mod vxlan;
@@ -36,7 +39,7 @@ use super::op::{AgentVerb, ConntrackFilter, LinkSet, Op, XtOp};
 use super::skb::Skb;
 use super::time::Time;
 use crate::linux::device::Attach;
-use crate::packet::{Family, Ipv4Addr};
+use crate::packet::{Family, IpAddr};
 use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
@@ -87,7 +90,7 @@ pub enum Request {
         /// The link.
         dev: IfIndex,
         /// The address.
-        addr: Ipv4Addr,
+        addr: IpAddr,
         /// When.
         at: Time,
     },
@@ -96,14 +99,19 @@ pub enum Request {
         /// The link.
         dev: IfIndex,
         /// The address.
-        addr: Ipv4Addr,
+        addr: IpAddr,
     },
     /// A neighbour's hardware address was set while packets waited for it: they can go.
     NeighbourReady {
         /// The link.
         dev: IfIndex,
         /// The address.
-        addr: Ipv4Addr,
+        addr: IpAddr,
+    },
+    /// IPv6 has addresses on a device that are to be tried, or groups to be told of (addrconf_dad_start, mld_ifc_start_work).
+    Addrconf {
+        /// The device.
+        dev: IfIndex,
     },
     /// `arp_notify` is set and the device came up or changed its hardware address: gratuitous ARP for each of its addresses.
     Garp {
@@ -252,9 +260,11 @@ pub fn apply(ns: &mut Netns, op: &Op, at: Time, source: Source) -> Result<Applie
         Op::Addr(o) => addr::apply(ns, o, at, source, &mut requests)?,
         Op::Route(o) => route::apply(ns, o, source)?,
         Op::Rule(o) => rule::apply(ns, o, source)?,
+        Op::Addr6(o) => addr6::apply(ns, o, source, &mut requests)?,
+        Op::Route6(o) => route6::apply(ns, o, source)?,
         Op::Neigh(o) => neigh::apply(ns, o, at, source, &mut requests)?,
         Op::Fdb(o) => fdb::apply(ns, o, at, source)?,
-        Op::Sysctl { key, value } => sysctl::set(ns, key, value)?,
+        Op::Sysctl { key, value } => sysctl::set(ns, key, value, &mut requests)?,
         Op::Xtables(family, o) => requests.push(Request::Xtables(*family, o.clone())),
         Op::Ipvs(o) => crate::linux::ipvs::ctl::apply(ns, o, at, source)?,
         Op::Nft(o) => nft::apply(ns, o, at, source)?,

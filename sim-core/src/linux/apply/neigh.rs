@@ -50,7 +50,7 @@ pub(super) fn apply(ns: &mut Netns, op: &NeighOp, at: Time, source: Source, requ
         }
         NeighOp::Use { dev, addr } => {
             let index = find(ns, dev)?;
-            requests.push(Request::ResolveNeighbour { dev: index, addr: *addr });
+            requests.push(Request::ResolveNeighbour { dev: index, addr: (*addr).into() });
             Ok(())
         }
         NeighOp::Flush { dev } => {
@@ -117,10 +117,10 @@ fn set(
     let timer = n.timer;
     ns.neigh.insert(n);
     if timer != Time::NEVER {
-        requests.push(Request::ArmNeighbour { dev: index, addr, at: timer });
+        requests.push(Request::ArmNeighbour { dev: index, addr: addr.into(), at: timer });
     }
     if ready {
-        requests.push(Request::NeighbourReady { dev: index, addr });
+        requests.push(Request::NeighbourReady { dev: index, addr: addr.into() });
     }
     Ok(())
 }

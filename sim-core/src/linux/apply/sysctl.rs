@@ -5,7 +5,8 @@
 //! kernel/sysctl.c proc_dointvec; procps sysctl (keys with dots and slashes).
 //! Simplifies: a switch that the kernel keeps as any number is kept as 0 or 1, and one that it keeps as an int is cut to what
 //! makes a difference. Namespaces are like the first one: `neigh.default` is there and `nf_conntrack_max` can be set.
-//! IPv6 is not simulated: `disable_ipv6` is kept for `all`, and accepted with 1 for devices.
+//! Of IPv6 the switches of `conf`, the timers of `neigh`, `bindv6only` and the rate limit of ICMP errors are there. The namespaces of
+//! the simulation begin with `disable_ipv6` 1.
 
 use super::{ErrorKind, OpError};
 use crate::linux::errno::Errno;
@@ -38,7 +39,7 @@ macro_rules! cells {
 cells!(u8, u16, u32);
 
 /// One key of a directory: its last name, the values it takes, and its field.
-struct Key<T> {
+pub(super) struct Key<T> {
     name: &'static str,
     min: i64,
     max: i64,
@@ -104,7 +105,7 @@ const CONF: &[Key<DevConf>] = keys![DevConf;
 ];
 
 /// `net.ipv4.neigh.DEV.*`.
-const NEIGH: &[Key<NeighParams>] = keys![NeighParams;
+pub(super) const NEIGH: &[Key<NeighParams>] = keys![NeighParams;
     "app_solicit" 0..2147483647 => app_solicit;
     "base_reachable_time_ms" 1..2147483647 => base_reachable_time_ms;
     "delay_first_probe_time" 0..2147483647 => delay_first_probe_time;
@@ -168,6 +169,28 @@ const NEIGH_TABLE: &[Key<Sysctls>] = keys![Sysctls;
     "gc_thresh2" 0..2147483647 => gc_thresh2;
     "gc_thresh3" 0..2147483647 => gc_thresh3;
 ];
+
+impl<T> Key<T> {
+    /// Its last name.
+    pub(super) fn name(&self) -> &'static str {
+        self.name
+    }
+
+    /// Its value.
+    pub(super) fn value(&self, of: &T) -> i64 {
+        (self.get)(of)
+    }
+
+    /// Puts one number in, if the key takes it.
+    pub(super) fn put_value(&self, target: &mut T, numbers: &[i64]) -> Result<(), Errno> {
+        put(self, target, numbers)
+    }
+}
+
+/// A key of `neigh`.
+pub(super) fn neigh_key(name: &str) -> Option<&'static Key<NeighParams>> {
+    key(NEIGH, name)
+}
 
 fn key<T>(keys: &'static [Key<T>], name: &str) -> Option<&'static Key<T>> {
     keys.iter().find(|k| k.name == name)
@@ -234,12 +257,17 @@ fn numbers(value: &str) -> Result<Vec<i64>, Errno> {
 ///
 /// # Errors
 /// ENOENT for a key that is not there, EINVAL for a value that the kernel does not take.
-pub fn set(ns: &mut Netns, key_text: &str, value: &str) -> Result<(), OpError> {
+pub fn set(ns: &mut Netns, key_text: &str, value: &str, requests: &mut Vec<super::Request>) -> Result<(), OpError> {
     let path = path_of(key_text);
-    set_path(ns, &path, value).map_err(|errno| OpError { errno, message: None, kind: ErrorKind::Sysctl(key_text.into()), exit: None })
+    set_path(ns, &path, value, requests).map_err(|errno| OpError {
+        errno,
+        message: None,
+        kind: ErrorKind::Sysctl(key_text.into()),
+        exit: None,
+    })
 }
 
-fn set_path(ns: &mut Netns, path: &str, value: &str) -> Result<(), Errno> {
+fn set_path(ns: &mut Netns, path: &str, value: &str, requests: &mut Vec<super::Request>) -> Result<(), Errno> {
     let parts: Vec<&str> = path.split('/').collect();
     if get_path(ns, path).is_none() {
         return Err(Errno::ENOENT);
@@ -297,14 +325,7 @@ fn set_path(ns: &mut Netns, path: &str, value: &str) -> Result<(), Errno> {
                 d.neigh = Arc::new(params);
             }
         }
-        ["net", "ipv6", "conf", "all", "disable_ipv6"] => match v.as_slice() {
-            [n] => Arc::make_mut(&mut ns.config_mut().sysctl).disable_ipv6 = *n != 0,
-            _ => return Err(Errno::EINVAL),
-        },
-        ["net", "ipv6", "conf", _, "disable_ipv6"] => match v.as_slice() {
-            [1] => {}
-            _ => return Err(Errno::EOPNOTSUPP),
-        },
+        ["net", "ipv6", rest @ ..] => super::sysctl6::set(ns, rest, &v, requests)?,
         ["net", "netfilter", name] => {
             let mut ct = (*sysctl.conntrack).clone();
             put(key(CONNTRACK, name).ok_or(Errno::ENOENT)?, &mut ct, &v)?;
@@ -388,11 +409,7 @@ fn get_path(ns: &Netns, path: &str) -> Option<String> {
         ["net", "ipv4", "neigh", dev, "base_reachable_time"] => i64::from(neigh_of(ns, dev)?.base_reachable_time_ms / 1_000),
         ["net", "ipv4", "neigh", "default", name] if key(NEIGH_TABLE, name).is_some() => (key(NEIGH_TABLE, name)?.get)(s),
         ["net", "ipv4", "neigh", dev, name] => (key(NEIGH, name)?.get)(neigh_of(ns, dev)?),
-        ["net", "ipv6", "conf", dev, "disable_ipv6"] => match *dev {
-            "all" => i64::from(s.disable_ipv6),
-            "default" => 1,
-            dev => ns.config.devices.by_name(dev).map(|_| 1)?,
-        },
+        ["net", "ipv6", rest @ ..] => super::sysctl6::get(ns, rest)?,
         ["net", "netfilter", name] => (key(CONNTRACK, name)?.get)(&s.conntrack),
         ["net", "ipv4", "vs", name] => (key(VS, name)?.get)(&s.ipvs),
         ["net", "bridge", name] => (key(BRIDGE, name)?.get)(s),
@@ -413,7 +430,6 @@ pub fn list(ns: &Netns) -> Vec<(String, String)> {
     let devs: Vec<&str> = ns.config.devices.iter().map(|d| &*d.name).collect();
     for dev in ["all", "default"].into_iter().chain(devs.iter().copied()) {
         dir(&format!("net/ipv4/conf/{dev}"), &mut CONF.iter().map(|k| k.name));
-        dir(&format!("net/ipv6/conf/{dev}"), &mut ["disable_ipv6"].into_iter());
         if dev != "all" {
             dir(&format!("net/ipv4/neigh/{dev}"), &mut NEIGH.iter().map(|k| k.name));
             if dev == "default" {
@@ -421,6 +437,10 @@ pub fn list(ns: &Netns) -> Vec<(String, String)> {
             }
         }
     }
+    for dev in ["all", "default"].into_iter().chain(devs.iter().copied()) {
+        paths.extend(super::sysctl6::paths(dev));
+    }
+    paths.extend(["net/ipv6/bindv6only".to_owned(), "net/ipv6/icmp/ratelimit".to_owned()]);
     paths.sort_by(|a, b| a.split('/').cmp(b.split('/')));
     paths.iter().filter_map(|p| get_path(ns, p).map(|v| (key_of(p), v))).collect()
 }

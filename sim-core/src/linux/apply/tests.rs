@@ -8,7 +8,7 @@ use crate::linux::fib::{RouteType, TableId};
 use crate::linux::id::{NetnsId, OpId, RowId};
 use crate::linux::op::route::HopSpec;
 use crate::linux::op::{AddrOp, LinkKind, LinkOp, NewLink, RouteBatch, RouteOp, RouteSpec, RouteVerb};
-use crate::packet::{Mac, Prefix};
+use crate::packet::{Ipv4Addr, Mac, Prefix};
 
 fn new_ns() -> Netns {
     let mut ns = Netns::empty(NetnsId(0));
@@ -202,7 +202,7 @@ fn a_refused_command_leaves_no_trace() {
     let generation = ns.generation;
     assert_eq!(addr(&mut ns, "d9", "10.0.0.1/24").unwrap_err().to_string(), "Cannot find device \"d9\"");
     assert_eq!(run(&mut ns, add(via("0.0.0.0/0", "10.0.0.9", "d0"))).unwrap_err().to_string(), "Error: Nexthop has invalid gateway.");
-    assert_eq!(sysctl::set(&mut ns, "net.ipv4.ip_forward", "x").unwrap_err().errno, Errno::EINVAL);
+    assert_eq!(sysctl::set(&mut ns, "net.ipv4.ip_forward", "x", &mut Vec::new()).unwrap_err().errno, Errno::EINVAL);
     assert_eq!(run(&mut ns, link("d0", LinkKind::Dummy)).unwrap_err().to_string(), "RTNETLINK answers: File exists");
     assert_eq!(ns.generation, generation);
 }

@@ -55,8 +55,22 @@ pub struct IfAddr<A> {
     pub secondary: bool,
     /// Whether no connected route is made (`noprefixroute`).
     pub noprefixroute: bool,
+    /// How far duplicate address detection is (IPv6).
+    pub dad: Dad,
     /// What made it.
     pub source: Source,
+}
+
+/// How far duplicate address detection of an address is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Dad {
+    /// The address may be used.
+    #[default]
+    Done,
+    /// IFA_F_TENTATIVE: nobody has objected so far.
+    Tentative,
+    /// IFA_F_DADFAILED: another host has it.
+    Failed,
 }
 
 impl<A: Address> IfAddr<A> {

@@ -12,7 +12,7 @@ pub mod stack;
 pub mod vlan;
 pub mod vxlan;
 
-pub use addr::{IfAddr, Scope};
+pub use addr::{Dad, IfAddr, Scope};
 pub use bridge::{BridgeConfig, BridgePort};
 pub use bridge_vlan::BridgeVlans;
 pub use ipvlan::{IpvlanConfig, IpvlanFlag, IpvlanMode};
@@ -22,7 +22,7 @@ pub use vlan::VlanConfig;
 pub use vxlan::VxlanConfig;
 
 use super::id::{IfIndex, NetnsId, Source};
-use super::sysctl::{DevConf, NeighParams};
+use super::sysctl::{DevConf, DevConf6, NeighParams};
 use crate::packet::{Ipv4Addr, Ipv6Addr, Mac};
 use std::sync::Arc;
 
@@ -100,6 +100,17 @@ pub enum Attach {
     },
 }
 
+/// IPv6 on a device (struct inet6_dev).
+#[derive(Clone, Debug, Default)]
+pub struct Inet6 {
+    /// `net.ipv6.conf.DEV`.
+    pub conf: Arc<DevConf6>,
+    /// `net.ipv6.neigh.DEV`.
+    pub neigh: Arc<NeighParams>,
+    /// IF_READY: it has its link-local address, and addresses are tried.
+    pub ready: bool,
+}
+
 /// A network device.
 #[derive(Clone, Debug)]
 pub struct Device {
@@ -133,6 +144,8 @@ pub struct Device {
     pub conf: Arc<DevConf>,
     /// `net.ipv4.neigh.DEV`.
     pub neigh: Arc<NeighParams>,
+    /// IPv6 on it.
+    pub inet6: Inet6,
     /// What stands on it, and what it stands on.
     pub stack: Stack,
     /// Switches such as IFF_PROMISC.

@@ -4,6 +4,7 @@
 //! command parses into an `Op`; both live with the shell. Here an `Op` is data, and is applied to a namespace.
 
 pub mod addr;
+pub mod inet6;
 pub mod ipset;
 pub mod ipvs;
 pub mod link;
@@ -15,6 +16,7 @@ pub mod vxlan;
 pub mod xtables;
 
 pub use addr::AddrOp;
+pub use inet6::{Addr6Op, Route6Op};
 pub use ipset::IpsetOp;
 pub use ipvs::IpvsOp;
 pub use link::{BridgeSet, BridgeVlanOp, LinkKind, LinkOp, LinkSet, NewLink};
@@ -38,6 +40,10 @@ pub enum Op {
     Route(RouteOp),
     /// `ip rule …`.
     Rule(RuleOp),
+    /// `ip -6 address …`.
+    Addr6(Addr6Op),
+    /// `ip -6 route …`.
+    Route6(Box<Route6Op>),
     /// `ip neigh …`.
     Neigh(NeighOp),
     /// `bridge fdb …`.

@@ -11,6 +11,7 @@ mod netfilter;
 pub mod outcome;
 pub mod packet;
 mod route;
+mod route6;
 mod socket;
 mod tunnel;
 
@@ -59,15 +60,15 @@ pub fn of(report: &Report<'_>, v: &StepView<'_>) -> Words {
         Evidence::TcpState { from, to, .. } => socket::tcp_state(from, to),
         Evidence::PolicyRule { .. } => route::policy_rule(report, v),
         Evidence::RouteLookup { .. } => route::lookup(report, v),
-        Evidence::NeighbourLookup { addr, state, after, action, mac } => neighbour::lookup(v, addr.ipv4(), state, after, action, mac),
-        Evidence::NeighbourUpdate { addr, from, to, mac } => neighbour::update(v, addr.ipv4(), from, to, mac),
+        Evidence::NeighbourLookup { addr, state, after, action, mac } => neighbour::lookup(v, report.addr(addr), state, after, action, mac),
+        Evidence::NeighbourUpdate { addr, from, to, mac } => neighbour::update(v, report.addr(addr), from, to, mac),
         Evidence::Hook { family, hook, .. } => netfilter::hook(report, v, family, hook),
         Evidence::Rule { table, at, verdict, .. } => netfilter::rule(v, table.name(), at, verdict),
         Evidence::NftRule { at, verdict, .. } => netfilter::nft_rule(v, at, verdict),
         Evidence::StatefulMatch { matched, value, .. } => netfilter::stateful(v, matched, value),
         Evidence::ConntrackLookup { id, created, ct } => netfilter::conntrack_lookup(v, id, created, ct),
         Evidence::ConntrackConfirm { .. } => netfilter::conntrack_confirm(v),
-        Evidence::NatBind { row, source, addr, port, .. } => netfilter::nat_bind(v, row.is_some(), source, addr.ipv4(), port),
+        Evidence::NatBind { row, source, addr, port, .. } => netfilter::nat_bind(v, row.is_some(), source, report.addr(addr), port),
         Evidence::NatRewrite { source, .. } => netfilter::nat_rewrite(v, source),
         Evidence::IpvsSchedule { dest, usable, .. } => ipvs::schedule(v, dest.is_some(), usable),
         Evidence::IpvsConn { created, reply, .. } => ipvs::conn(v, created, reply),
@@ -114,6 +115,8 @@ fn drop(v: &StepView<'_>, reason: DropReason) -> Words {
             "A bridge with vlan_filtering lets a frame in and out only where its VLAN is configured (bridge vlan add).".to_owned()
         }
         R::NeighQueueFull => "The oldest of those that wait makes room.".to_owned(),
+        R::Ipv6Disabled => format!("net.ipv6.conf.{}.disable_ipv6 is set.", v.dev),
+        R::Ipv6NdiscHopLimit => "Its hop limit is not 255: it was not sent on this link.".to_owned(),
         R::TcpReset => "The connection is over.".to_owned(),
         R::LocalMac => "Its own frame has come back to it.".to_owned(),
         R::VxlanVniNotFound => {

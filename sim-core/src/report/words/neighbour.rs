@@ -2,13 +2,13 @@
 
 use super::Words;
 use crate::linux::neighbour::NudState;
-use crate::packet::{Ipv4Addr, Mac};
+use crate::packet::{IpAddr, Ipv4Addr, Mac};
 use crate::report::doc::{Line, Role};
 use crate::report::headers::lookup as header;
 use crate::report::view::StepView;
 use crate::trace::evidence::{ArpVerdict, NeighAction, TimerKind};
 
-pub(super) fn lookup(v: &StepView<'_>, addr: Ipv4Addr, state: NudState, after: NudState, action: NeighAction, mac: Mac) -> Words {
+pub(super) fn lookup(v: &StepView<'_>, addr: IpAddr, state: NudState, after: NudState, action: NeighAction, mac: Mac) -> Words {
     match action {
         NeighAction::Sent => {
             let known = match state {
@@ -42,7 +42,7 @@ pub(super) fn lookup(v: &StepView<'_>, addr: Ipv4Addr, state: NudState, after: N
     }
 }
 
-pub(super) fn update(v: &StepView<'_>, addr: Ipv4Addr, from: NudState, to: NudState, mac: Mac) -> Words {
+pub(super) fn update(v: &StepView<'_>, addr: IpAddr, from: NudState, to: NudState, mac: Mac) -> Words {
     let states = if from == to { to.name().to_owned() } else { format!("{} -> {}", from.name(), to.name()) };
     let what = if to.is_valid() {
         Line::plain(format!("learned on {}: {addr} is at ", v.dev)).and(Role::Won, mac.to_string()).and(Role::Muted, format!(" ({states})"))

@@ -3,7 +3,7 @@
 use super::Words;
 use crate::linux::conntrack::CtId;
 use crate::linux::netfilter::{Hook, NfFamily, TableKind};
-use crate::packet::Ipv4Addr;
+use crate::packet::IpAddr;
 use crate::report::doc::{Line, Role};
 use crate::report::names::ct_words;
 use crate::report::value::Value;
@@ -167,7 +167,7 @@ pub(super) fn conntrack_confirm(v: &StepView<'_>) -> Words {
     Words::new(Line::plain(text)).why("The packet has come through; from now on packets of both directions are found by it.")
 }
 
-pub(super) fn nat_bind(v: &StepView<'_>, asked: bool, source: bool, addr: Ipv4Addr, port: u16) -> Words {
+pub(super) fn nat_bind(v: &StepView<'_>, asked: bool, source: bool, addr: IpAddr, port: u16) -> Words {
     let side = if source { "source" } else { "destination" };
     // what stands in the port's place of an ICMP query is its identifier
     let end = if v.field("protocol").as_deref() == Some("icmp") || port == 0 { addr.to_string() } else { format!("{addr}:{port}") };

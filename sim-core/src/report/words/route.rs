@@ -5,7 +5,7 @@ use crate::linux::IfIndex;
 use crate::linux::config::Config;
 use crate::linux::fib::{Route, RouteType, TableId};
 use crate::linux::rule::Action;
-use crate::packet::Ipv4Addr;
+use crate::packet::{IpAddr, Ipv4Addr};
 use crate::report::doc::{Line, Role};
 use crate::report::losers::{covering, find_covering};
 use crate::report::policy::{find_policy, rule_words};
@@ -66,7 +66,10 @@ pub(super) fn policy_rule(report: &Report<'_>, v: &StepView<'_>) -> Words {
 
 pub(super) fn lookup(report: &Report<'_>, v: &StepView<'_>) -> Words {
     let Evidence::RouteLookup { input, dst, row, kind, oif, next_hop, src } = v.step.evidence else { return Words::default() };
-    let dst = dst.ipv4();
+    let dst = match report.addr(dst) {
+        IpAddr::V4(dst) => dst,
+        IpAddr::V6(dst) => return super::route6::lookup(report, v, dst),
+    };
     let config = report.config(v.step.netns, v.n - 1);
     let found = config.and_then(|c| find_covering(c, row, dst).map(|(t, r)| (c, t, r)));
     let oif = IfIndex(u32::from(oif));
@@ -87,7 +90,7 @@ pub(super) fn lookup(report: &Report<'_>, v: &StepView<'_>) -> Words {
     let text = rows::route(config, route);
     let mut what = Line::plain(format!("{dst} takes ")).and(Role::Won, &text);
     match kind {
-        RouteType::Local => {
+        RouteType::Local | RouteType::Anycast => {
             let whose = config.devices.iter().find(|d| d.addrs.iter().any(|a| a.local == dst)).map(|d| d.name.to_string());
             let what = match (&whose, input) {
                 (Some(dev), _) => format!("{dst} is an address of this host, on {dev}: "),

@@ -11,7 +11,7 @@ use crate::linux::device::{IfAddr, Scope};
 use crate::linux::op::AddrOp;
 use crate::linux::op::addr::Broadcast;
 use crate::linux::{Netns, Op};
-use crate::packet::{Ipv4Addr, Prefix};
+use crate::packet::{Ipv4Addr, Ipv6Addr, Prefix};
 use std::fmt::Write as _;
 use std::sync::Arc;
 
@@ -254,7 +254,9 @@ pub(in crate::shell) fn answer(ns: &Netns, show: &Show, around: &dyn Surrounding
     for d in devices {
         let addrs: Vec<&IfAddr<Ipv4Addr>> = d.addrs.iter().filter(|a| show.wants(a)).collect();
         // A device without any address is shown unless a family is asked for; one with others than those asked for is not.
-        if addrs.is_empty() && (no_link || !d.addrs.is_empty()) {
+        let both = !format.inet_only && show.to.is_none();
+        let addrs6: Vec<&IfAddr<Ipv6Addr>> = d.addrs6.iter().filter(|a| both && show.scope.is_none_or(|s| s == a.scope)).collect();
+        if addrs.is_empty() && addrs6.is_empty() && (no_link || !d.addrs.is_empty()) {
             continue;
         }
         if format.brief {
@@ -268,6 +270,9 @@ pub(in crate::shell) fn answer(ns: &Netns, show: &Show, around: &dyn Surrounding
                         let _ = write!(out, "{}/{} ", a.local, a.prefix.len());
                     }
                 }
+            }
+            for a in addrs6 {
+                let _ = write!(out, "{}/{} ", a.local, a.prefix.len());
             }
             out.push('\n');
             continue;
@@ -285,6 +290,9 @@ pub(in crate::shell) fn answer(ns: &Netns, show: &Show, around: &dyn Surrounding
         }
         for a in addrs {
             let _ = writeln!(out, "    {}\n       valid_lft forever preferred_lft forever", line(a, &d.name));
+        }
+        for a in addrs6 {
+            let _ = writeln!(out, "    {} \n       valid_lft forever preferred_lft forever", super::inet6::line(a));
         }
     }
     Answer::printed(out)

@@ -3,6 +3,7 @@
 //! Models: iproute2 6.1 ip/ip.c, its wording included. Objects and commands may be shortened as there: the first that begins so.
 
 pub mod addr;
+pub mod inet6;
 pub mod link;
 pub mod link_add;
 mod link_stacked;
@@ -25,7 +26,7 @@ use std::sync::Arc;
 pub static SPEC: Spec = Spec {
     name: "ip",
     about: "devices, addresses, routes, neighbours, namespaces",
-    usage: "ip [-n NETNS] [-br] [-d] [-o] [-4] { link | address | route | neigh | rule | netns } { add | del | set | show | … }",
+    usage: "ip [-n NETNS] [-br] [-d] [-o] [-4] [-6] { link | address | route | neigh | rule | netns } { add | del | set | show | … }",
     parse,
 };
 
@@ -40,6 +41,8 @@ pub struct Format {
     pub oneline: bool,
     /// `-4`.
     pub inet_only: bool,
+    /// `-6`.
+    pub inet6: bool,
     /// `-s`.
     pub stats: bool,
 }
@@ -93,9 +96,11 @@ fn parse(args: &mut Args<'_>) -> Result<Command, ShellError> {
         match o {
             "4" => format.inet_only = true,
             "c" | "color" | "N" | "Numeric" => {}
-            "6" | "0" | "M" | "B" => return Err(args.unsupported()),
+            "6" => format.inet6 = true,
+            "0" | "M" | "B" => return Err(args.unsupported()),
             _ if begins(o, "family") => match args.need()? {
                 "inet" => format.inet_only = true,
+                "inet6" => format.inet6 = true,
                 _ => return Err(args.unsupported()),
             },
             _ if begins(o, "brief") && o.len() > 1 => format.brief = true,
@@ -131,6 +136,9 @@ fn object(args: &mut Args<'_>, format: Format) -> Result<Command, ShellError> {
         Some((object, Some(_))) if format.stats && !object.starts_with("neigh") => {
             Err(args.not_simulated(format_args!("`ip -s {object}`")))
         }
+        Some(("address", _)) if format.inet6 || inet6::named(args) => inet6::addr(args, format),
+        Some(("route", _)) if format.inet6 || inet6::named(args) => inet6::route(args),
+        Some(("neighbor" | "neighbour", _)) if format.inet6 || inet6::named(args) => inet6::neigh(args),
         Some((_, Some(parse))) => parse(args, format),
         Some((object, None)) => Err(args.not_simulated(format_args!("`ip {object}`"))),
         None if begins(name, "help") => Err(args.error(format!("Usage: {}", SPEC.usage))),

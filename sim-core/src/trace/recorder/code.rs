@@ -47,7 +47,7 @@ macro_rules! codes {
 
 codes! {
     NudState { None, Incomplete, Reachable, Stale, Delay, Probe, Failed, Noarp, Permanent }
-    RouteType { Unicast, Local, Broadcast, Multicast, Blackhole, Unreachable, Prohibit, Throw }
+    RouteType { Unicast, Local, Broadcast, Multicast, Anycast, Blackhole, Unreachable, Prohibit, Throw }
     PktType { Host, Broadcast, Multicast, OtherHost, Outgoing }
     Verdict { Accept, Drop, Jump, Goto, Return, Continue, Stolen }
     NeighAction { Sent, Queued, Dropped }

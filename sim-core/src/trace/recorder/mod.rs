@@ -19,14 +19,14 @@ mod tape;
 #[cfg(test)]
 mod tests;
 
-use super::evidence::{CtCode, Evidence, Verdict};
+use super::evidence::{Addr32, CtCode, Evidence, Verdict};
 use super::step::{Step, StepId};
 use super::tracer::Tracer;
 use super::version::{Change, VersionRecord};
 use super::{EventKind, Recording, StateDelta};
 use crate::linux::config::Config;
 use crate::linux::{FlowId, NetnsId, PacketId, Time, VersionId};
-use crate::packet::Frame;
+use crate::packet::{Frame, Ipv6Addr};
 use code::{Code, of_ct, of_fdb, of_mac, of_rule_at};
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -259,6 +259,10 @@ impl Tracer for Recorder {
 
     fn config(&mut self, netns: NetnsId, config: &Arc<Config>) {
         self.rest.configs.push((self.steps, netns, config.clone()));
+    }
+
+    fn addr6(&mut self, addr: Ipv6Addr) -> Addr32 {
+        self.rest.addr6(addr)
     }
 
     fn event(&mut self, at: Time, kind: EventKind) {

@@ -54,6 +54,7 @@ fn number_of(t: RouteType) -> usize {
         RouteType::Unicast => 1,
         RouteType::Local => 2,
         RouteType::Broadcast => 3,
+        RouteType::Anycast => 4,
         RouteType::Multicast => 5,
         RouteType::Blackhole => 6,
         RouteType::Unreachable => 7,
