@@ -34,6 +34,7 @@ const KINDS: &[KindInfo] = &[
     KindInfo { name: "nat_rewrite", noun: "a NAT rewrite step", fields: &["changed", "row", "verdict"] },
     KindInfo { name: "fdb_learn", noun: "an FDB learning step", fields: &["row", "verdict"] },
     KindInfo { name: "fdb_lookup", noun: "an FDB lookup step", fields: &["row", "verdict"] },
+    KindInfo { name: "vlan_filter", noun: "a VLAN filter step", fields: &["verdict"] },
     KindInfo { name: "ttl_decrement", noun: "a TTL step", fields: &["changed"] },
     KindInfo { name: "fragment", noun: "a fragmentation step", fields: &["verdict"] },
     KindInfo { name: "defrag", noun: "a defragmentation step", fields: &["verdict"] },
