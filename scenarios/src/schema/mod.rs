@@ -26,9 +26,10 @@ pub use network::{LinkDef, Network};
 pub use objects::{Deployment, Pod, Service};
 pub use pattern::StepPattern;
 pub use question::Question;
+pub use rate::{Rate, Share};
 pub use story::StoryEntry;
 pub use timeline::TimelineEntry;
-pub use value::{Addr, At, Cidr, Dur, Listen, PortRef, Prose, Proto, Ref, Share, Target, Word};
+pub use value::{Addr, At, Cidr, Dur, Listen, PortRef, Prose, Proto, Ref, Target, Word};
 
 use serde::Deserialize;
 

@@ -1,7 +1,7 @@
 //! `networks`, `links`: what joins hosts.
 
-use super::rate::Rate;
-use super::value::{Addr, At, Cidr, Dur, Share};
+use super::rate::{Rate, Share};
+use super::value::{Addr, At, Cidr, Dur};
 use serde::Deserialize;
 
 /// An L2 segment: one switch.

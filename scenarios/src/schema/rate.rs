@@ -1,4 +1,4 @@
-//! How many bits a wire carries.
+//! What a wire is like: how many bits it carries, and which share of the frames it loses.
 
 use super::value::{Complaint, FromText, from_string};
 use serde::Deserialize;
@@ -28,3 +28,42 @@ impl FromText for Rate {
     }
 }
 from_string!(Rate);
+
+/// A share, in millionths: `"0.5%"`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct Share(pub u32);
+
+impl FromText for Share {
+    const WHAT: &'static str = "a share such as \"0.5%\"";
+    fn from_text(s: &str) -> Result<Self, Complaint> {
+        let bad = |label: &str| Complaint::new(format!("`{s}` is no share"), label, "shares are written \"0.5%\", from 0% to 100%");
+        let Some(number) = s.strip_suffix('%') else { return Err(bad("the sign % is missing")) };
+        let (whole, fraction) = number.split_once('.').unwrap_or((number, "0"));
+        let digits = |t: &str| !t.is_empty() && t.len() <= 9 && t.bytes().all(|b| b.is_ascii_digit());
+        if !digits(whole) || !digits(fraction) {
+            return Err(bad("no number before the %"));
+        }
+        if fraction.len() > 4 {
+            return Err(bad("finer than a millionth"));
+        }
+        let ppm = whole.parse::<u64>().unwrap_or(u64::MAX).saturating_mul(10_000) + format!("{fraction:0<4}").parse::<u64>().unwrap_or(0);
+        if ppm > 1_000_000 { Err(bad("more than all")) } else { Ok(Share(ppm as u32)) }
+    }
+}
+from_string!(Share);
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+
+    #[test]
+    fn rates_have_units() {
+        for (text, bits) in [("1bit", 1), ("64kbit", 64_000), ("100mbit", 100_000_000), ("10gbit", 10_000_000_000)] {
+            assert_eq!(Rate::from_text(text).unwrap(), Rate(bits), "{text}");
+        }
+        for text in ["", "100", "mbit", "0mbit", "1.5mbit", "100MB", "99999999999gbit"] {
+            assert!(Rate::from_text(text).is_err(), "{text}");
+        }
+    }
+}

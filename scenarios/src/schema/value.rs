@@ -196,29 +196,6 @@ pub fn print_duration(d: Duration) -> String {
     }
 }
 
-/// A share, in millionths: `"0.5%"`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
-pub struct Share(pub u32);
-
-impl FromText for Share {
-    const WHAT: &'static str = "a share such as \"0.5%\"";
-    fn from_text(s: &str) -> Result<Self, Complaint> {
-        let bad = |label: &str| Complaint::new(format!("`{s}` is no share"), label, "shares are written \"0.5%\", from 0% to 100%");
-        let Some(number) = s.strip_suffix('%') else { return Err(bad("the sign % is missing")) };
-        let (whole, fraction) = number.split_once('.').unwrap_or((number, "0"));
-        let digits = |t: &str| !t.is_empty() && t.len() <= 9 && t.bytes().all(|b| b.is_ascii_digit());
-        if !digits(whole) || !digits(fraction) {
-            return Err(bad("no number before the %"));
-        }
-        if fraction.len() > 4 {
-            return Err(bad("finer than a millionth"));
-        }
-        let ppm = whole.parse::<u64>().unwrap_or(u64::MAX).saturating_mul(10_000) + format!("{fraction:0<4}").parse::<u64>().unwrap_or(0);
-        if ppm > 1_000_000 { Err(bad("more than all")) } else { Ok(Share(ppm as u32)) }
-    }
-}
-from_string!(Share);
-
 /// An IPv4 address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Addr(pub Ipv4Addr);
@@ -582,7 +559,7 @@ mod tests {
 
     #[test]
     fn shares() {
-        let read = |s: &str| Share::from_text(s).map(|s| s.0).ok();
+        let read = |s: &str| super::super::rate::Share::from_text(s).map(|s| s.0).ok();
         assert_eq!(read("0.5%"), Some(5_000));
         assert_eq!(read("100%"), Some(1_000_000));
         assert_eq!(read("0.0001%"), Some(1));

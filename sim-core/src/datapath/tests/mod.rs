@@ -4,4 +4,4 @@
 mod flows;
 mod kernel_nat;
 mod kernel_tcp;
-pub(in crate::datapath) mod lab;
+pub(super) mod lab;

@@ -168,16 +168,19 @@ fn of_bridge(ns: &Netns, show: &Show, now: Time, d: &Device, out: &mut String) {
         if aged || (show.dynamic && e.local) {
             continue;
         }
-        let _ = write!(out, "{mac} ");
-        if show.dev.is_none() {
-            let _ = write!(out, "dev {} ", d.name);
-        }
         let state = match (e.local, e.fixed) {
             (true, _) => "permanent",
             (false, true) => "static",
             (false, false) => "",
         };
-        let _ = writeln!(out, "master {} {state}", b.name);
+        let dev = if show.dev.is_none() { format!("dev {} ", d.name) } else { String::new() };
+        // own addresses are known in each VLAN of who has them, too
+        let own = if d.index == bridge { &config.vlans } else { &d.port.vlans };
+        let further = if e.local && config.vlan_filtering { own.iter().map(|(vid, _)| vid).collect() } else { Vec::new() };
+        for vlan in further.into_iter().rev().chain([e.vlan]) {
+            let vlan = if vlan == 0 { String::new() } else { format!("vlan {vlan} ") };
+            let _ = writeln!(out, "{mac} {dev}{vlan}master {} {state}", b.name);
+        }
     }
 }
 
