@@ -159,7 +159,7 @@ impl TableWalk<'_> {
     fn next<'c, T: Tracer>(&self, w: &mut Walk<'_, T>, skb: &Skb, chain: &'c Chain, from: usize) -> Option<(usize, &'c Rule)> {
         let cx = self.cx(skb, w.now)?;
         let mut memory = Live { w, skb, dev: self.dev };
-        chain.find(from, cx.dst, |rule| rule.eval(&cx, &mut memory).is_ok())
+        chain.find(from, &cx, |rule| rule.eval(&cx, &mut memory).is_ok())
     }
 
     #[inline]

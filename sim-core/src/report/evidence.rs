@@ -461,6 +461,7 @@ impl<'r> Report<'r> {
         let made = config.filter(|_| hit.row.is_some()).and_then(|c| rule_source(c, hit.row).map(|s| self.provenance(c, s)));
         let mut fields: Fields =
             vec![("table", hit.table.name().into()), ("chain", name(hit.chain).into()), ("rule", number), ("text", text.clone().into())];
+        fields.extend(self.scanned(StepId(n)).map(|s| ("scanned", s.into())));
         fields.extend((hit.mark != 0).then(|| ("mark", hit.mark.into())));
         fields.extend(target.map(|t| ("target", t.into())));
         fields.extend(ct_known(hit.ct).then(|| ("ct", ct_value(hit.ct))));

@@ -53,7 +53,7 @@ kinds! {
     NeighbourLookup "neighbour-lookup" 'a' ["addr", "row", "state", "after", "action", "mac", "made_by", "lost"] "the neighbour cache was asked for a hardware address",
     NeighbourUpdate "neighbour-update" 'a' ["addr", "from", "to", "mac"] "a neighbour entry was learned, confirmed or given up",
     Hook "hook" 'f' ["family", "hook", "iif", "oif", "before", "after", "ct", "mark"] "a netfilter hook was entered and left",
-    Rule "rule" 'f' ["family", "table", "chain", "rule", "text", "handle", "mark", "target", "ct", "made_by", "missed"] "a rule matched, a chain ended or a policy applied",
+    Rule "rule" 'f' ["family", "table", "chain", "rule", "text", "scanned", "handle", "mark", "target", "ct", "made_by", "missed"] "a rule matched, a chain ended or a policy applied",
     StatefulMatch "stateful-match" 'f' ["text", "matched", "value"] "a match with a memory or a die was evaluated",
     ConntrackLookup "conntrack-lookup" 'c' ["entry", "created", "state", "dir", "status", "original", "reply"] "a packet met connection tracking",
     ConntrackConfirm "conntrack-confirm" 'c' ["entry", "original", "reply"] "a connection tracking entry was put into the table",

@@ -31,6 +31,22 @@ impl Report<'_> {
         self.find_missed(id).unwrap_or_default()
     }
 
+    /// How many rules of its chain the kernel has held the packet against up to this rule step, since the step before.
+    pub(super) fn scanned(&self, id: StepId) -> Option<u32> {
+        let step = self.raw(id)?;
+        let Evidence::Rule { table, at, .. } = step.evidence else { return None };
+        let entered = self.index.hook_of(id.0)?;
+        let Evidence::Hook { family, hook, .. } = self.raw(StepId(entered))?.evidence else { return None };
+        let config = self.config(step.netns, id.0)?;
+        let tables = config.xtables(if family == NfFamily::Ip6 { Family::Inet6 } else { Family::Inet }).table(table)?;
+        let steps = self.index.steps_at(self.index.packet_of(id.0)?);
+        let from = steps.partition_point(|n| *n < entered);
+        let inside = steps[from..].iter().take_while(|n| **n <= id.0).filter(|n| self.index.hook_of(**n) == Some(entered));
+        let hits: Vec<Hit> = inside.filter_map(|n| hit(*n, self.raw(StepId(*n))?, table)).collect();
+        let (_, range) = passed_over(tables, hook, &hits)?;
+        Some(range.len() as u32 + u32::from(matches!(at, RuleAt::Rule(_))))
+    }
+
     fn find_missed(&self, id: StepId) -> Option<Vec<Loser>> {
         let step = self.raw(id)?;
         let Evidence::Rule { table, .. } = step.evidence else { return None };

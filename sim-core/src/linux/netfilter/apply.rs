@@ -207,10 +207,7 @@ impl Xtables {
         touched.policies.append(&mut work.touched.policies);
         touched.gone.append(&mut work.touched.gone);
         let mut tables = self.all();
-        tables[kind as usize] = work.table.map(|mut t| {
-            t.reindex();
-            Arc::new(t)
-        });
+        tables[kind as usize] = work.table.map(Arc::new);
         self.replace(tables);
         Ok(())
     }

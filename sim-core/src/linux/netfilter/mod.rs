@@ -10,6 +10,9 @@ pub mod apply;
 pub mod eval;
 pub mod hook;
 pub mod hooks;
+mod index;
+#[cfg(test)]
+mod index_tests;
 pub(crate) mod ipv6;
 pub mod matches;
 pub mod nft;

@@ -6,11 +6,13 @@
 //! A namespace tracks connections while some rule of some chain has a match or a target that needs it (`-m conntrack`,
 //! `-m state`, NAT targets, CONNMARK); a nat table whose rules do not is never asked. Seen on Linux 6.18.
 
+use super::eval::MatchCx;
 use super::hook::Hook;
+use super::index::{self, Index};
 use super::spec::RuleSpec;
 use crate::linux::hot::HotMap;
 use crate::linux::id::{RowId, Source};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 /// The five tables.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -97,7 +99,7 @@ pub struct Rule {
 }
 
 /// A chain: rules in order.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Chain {
     /// Name.
     pub name: Arc<str>,
@@ -109,70 +111,36 @@ pub struct Chain {
     pub references: u32,
     /// What made it.
     pub source: Source,
-    index: Option<DstIndex>,
+    /// Made when a packet first needs it.
+    index: OnceLock<Index>,
 }
 
-/// The rules of a long chain by the one destination they are for, so that a packet need not try all of them.
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct DstIndex {
-    /// Destination and place in the chain, in order.
-    by_dst: Box<[(u128, u32)]>,
-    /// Places of the rules for more than one destination, in order.
-    others: Box<[u32]>,
+impl PartialEq for Chain {
+    fn eq(&self, other: &Chain) -> bool {
+        (&self.name, self.base, &self.rules, self.references, self.source)
+            == (&other.name, other.base, &other.rules, other.references, other.source)
+    }
 }
 
-/// Below this many rules a scan is as fast.
-const INDEX_FROM: usize = 16;
+impl Eq for Chain {}
 
 impl Chain {
     /// An empty chain.
     pub fn new(name: Arc<str>, base: Option<(Hook, Policy)>, source: Source) -> Chain {
-        Chain { name, base, rules: Vec::new(), references: 0, source, index: None }
+        Chain { name, base, rules: Vec::new(), references: 0, source, index: OnceLock::new() }
     }
 
-    /// Makes the index anew after the rules were changed.
-    pub(crate) fn reindex(&mut self) {
-        self.index = None;
-        if self.rules.len() < INDEX_FROM {
-            return;
-        }
-        let mut by_dst = Vec::new();
-        let mut others = Vec::new();
-        for (at, rule) in (0u32..).zip(&self.rules) {
-            match rule.spec.dst.single() {
-                Some(dst) => by_dst.push((dst, at)),
-                None => others.push(at),
-            }
-        }
-        if by_dst.len() >= INDEX_FROM {
-            by_dst.sort_unstable();
-            self.index = Some(DstIndex { by_dst: by_dst.into(), others: others.into() });
-        }
-    }
-
-    /// The first rule at `from` or behind it for which `fits` holds. Rules for another single destination than `dst` are
-    /// not asked: they could not fit.
+    /// The first rule at `from` or behind it for which `fits` holds. Rules that name another address, device, protocol or port
+    /// than the packet's are not asked: they could not fit.
     #[inline]
-    pub fn find(&self, from: usize, dst: u128, mut fits: impl FnMut(&Rule) -> bool) -> Option<(usize, &Rule)> {
-        let Some(index) = &self.index else {
+    pub fn find(&self, from: usize, cx: &MatchCx<'_>, mut fits: impl FnMut(&Rule) -> bool) -> Option<(usize, &Rule)> {
+        if self.rules.len() < index::FROM {
             return self.rules.iter().enumerate().skip(from).find(|(_, r)| fits(r));
-        };
-        let from = u32::try_from(from).unwrap_or(u32::MAX);
-        let mut a =
-            index.by_dst[index.by_dst.partition_point(|e| *e < (dst, from))..].iter().take_while(|e| e.0 == dst).map(|e| e.1).peekable();
-        let mut b = index.others[index.others.partition_point(|at| *at < from)..].iter().copied().peekable();
-        loop {
-            let at = match (a.peek(), b.peek()) {
-                (Some(x), Some(y)) if x < y => a.next(),
-                (Some(_), None) => a.next(),
-                _ => b.next(),
-            }? as usize;
-            if let Some(rule) = self.rules.get(at)
-                && fits(rule)
-            {
-                return Some((at, rule));
-            }
         }
+        let index = self.index.get_or_init(|| Index::of(&self.rules));
+        let from = u32::try_from(from).unwrap_or(u32::MAX);
+        let at = index.find(from, cx, |at| self.rules.get(at as usize).is_some_and(&mut fits))? as usize;
+        Some((at, self.rules.get(at)?))
     }
 }
 
@@ -241,7 +209,9 @@ impl Table {
 
     /// The chain in that slot, to be changed.
     pub(crate) fn chain_mut(&mut self, id: ChainId) -> Option<&mut Chain> {
-        self.slots.get_mut(id as usize)?.as_mut().map(Arc::make_mut)
+        let chain = self.slots.get_mut(id as usize)?.as_mut().map(Arc::make_mut)?;
+        chain.index.take();
+        Some(chain)
     }
 
     /// Puts a new chain into a slot: a built-in one into its hook's, another into the first free one.
@@ -277,16 +247,6 @@ impl Table {
     /// How many slots there are, free ones included.
     pub(crate) fn slot_count(&self) -> usize {
         self.slots.len()
-    }
-
-    /// Makes the indexes of chains anew where rules were changed.
-    pub(crate) fn reindex(&mut self) {
-        for chain in self.slots.iter_mut().flatten() {
-            // A chain that another version shares was not changed.
-            if let Some(chain) = Arc::get_mut(chain) {
-                chain.reindex();
-            }
-        }
     }
 
     /// Whether a rule needs connection tracking.

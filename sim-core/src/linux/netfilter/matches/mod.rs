@@ -247,6 +247,23 @@ impl Match {
         }
     }
 
+    /// Whether its answer is one of a memory or a die, so that asking it leaves a trace.
+    pub fn is_stateful(&self) -> bool {
+        matches!(
+            self,
+            Match::Statistic(_)
+                | Match::Recent(_)
+                | Match::Limit(_)
+                | Match::Hashlimit(_)
+                | Match::Quota(_)
+                | Match::Connlimit(_)
+                | Match::Socket(_)
+                | Match::Owner(_)
+                | Match::Rpfilter(_)
+                | Match::Set(_)
+        )
+    }
+
     /// Whether it needs connection tracking in its namespace.
     pub fn needs_conntrack(&self) -> bool {
         matches!(self, Match::Conntrack(_) | Match::Connmark(_) | Match::Connlimit(_))
