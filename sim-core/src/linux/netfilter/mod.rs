@@ -8,6 +8,7 @@
 
 pub mod apply;
 pub mod eval;
+pub mod failed;
 pub mod hook;
 pub mod hooks;
 mod index;

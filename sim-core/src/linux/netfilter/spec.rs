@@ -382,6 +382,7 @@ const PROTOCOLS: &[(u8, &str)] = &[
     (133, "fc"),
     (135, "mobility-header"),
     (135, "ipv6-mh"),
+    (135, "mh"),
     (136, "udplite"),
     (137, "mpls-in-ip"),
     (138, "manet"),

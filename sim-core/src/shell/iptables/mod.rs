@@ -20,6 +20,8 @@ mod tests;
 mod tests6;
 #[cfg(test)]
 mod tests_counters;
+#[cfg(test)]
+mod tests_forms;
 
 pub use crate::linux::netfilter::apply::{program, restore_program};
 pub use args::{Parsed, Show, ShowWhat, parse_command};

@@ -95,8 +95,8 @@ impl Dccp {
 
     pub(super) fn list(&self, numeric: bool, out: &mut String) {
         out.push_str(" dccp");
-        list_ports(self.sport, "spt", numeric, out);
-        list_ports(self.dport, "dpt", numeric, out);
+        list_ports(self.sport, "spt", true, out);
+        list_ports(self.dport, "dpt", true, out);
         if let Some((bits, invert)) = self.types {
             let _ = write!(out, " {}{}", if invert { "! " } else { "" }, Self::names(bits, numeric));
         }

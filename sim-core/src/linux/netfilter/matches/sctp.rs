@@ -161,8 +161,8 @@ impl Sctp {
 
     pub(super) fn list(&self, numeric: bool, out: &mut String) {
         out.push_str(" sctp");
-        list_ports(self.sport, "spt", numeric, out);
-        list_ports(self.dport, "dpt", numeric, out);
+        list_ports(self.sport, "spt", true, out);
+        list_ports(self.dport, "dpt", true, out);
         if let Some((which, bits, invert)) = self.chunks {
             let not = if invert { "!" } else { "" };
             let _ = write!(out, " {not}{} {}", Self::which(which), Self::names(bits, numeric));

@@ -73,6 +73,9 @@ pub(super) fn parse_to(s: &str, range: &mut NatRange<IpAddr>, family: Family) ->
             None => (s, None),
         },
     };
+    if ports.is_some_and(|p| p.contains('/')) {
+        return Err(OptError::not_simulated("shifted port ranges"));
+    }
     if let Some(ports) = ports {
         range.ports = Some(parse_ports(ports)?);
     }

@@ -33,7 +33,15 @@ impl Netmap {
         .map_err(|_| bad())?;
         self.len = match len {
             "" => bits,
-            n => number(n, bits.into()).map(|n| n as u8).ok_or_else(bad)?,
+            // a mask that is no prefix is taken for one address, as the tool does
+            n => match number(n, bits.into()) {
+                Some(n) => n as u8,
+                None => {
+                    let mask = n.parse::<Ipv4Addr>().ok().filter(|_| family == Family::Inet).map(u32::from).ok_or_else(bad)?;
+                    let ones = mask.leading_ones();
+                    if mask.checked_shl(ones).unwrap_or(0) == 0 { ones as u8 } else { bits }
+                }
+            },
         };
         self.family = family;
         self.net = Some(crate::linux::ipset::cut(bits_of(ip), self.len, bits));

@@ -164,7 +164,18 @@ pub(super) fn parse(family: Family, argv: &[&str], mode: Mode) -> Result<Parsed,
                     }
                 }
                 Some(Found::Ext(ext, opt)) => l.extension(ext, opt, name, value, &mut words, invert)?,
-                None => return said(format!("unknown option \"--{name}\"")),
+                None => {
+                    let own = l.spec.protocol.and_then(|p| match p.protocol.0 {
+                        50 => Some("esp"),
+                        51 => Some("ah"),
+                        135 => Some("mh"),
+                        _ => None,
+                    });
+                    return match own.filter(|m| name.starts_with(m)) {
+                        Some(m) => Err(OptError::not_simulated(format_args!("the match `{m}`")).into()),
+                        None => said(format!("unknown option \"--{name}\"")),
+                    };
+                }
             }
         } else if word.len() > 1 && word.starts_with('-') {
             for (i, c) in word.char_indices().skip(1) {
