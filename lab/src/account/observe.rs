@@ -113,6 +113,11 @@ impl Observer<'_> {
             }
         }
         self.words().frame(&frame, &mut m);
+        let device = self.run.end.ns(s.netns).and_then(|n| n.config.devices.get(s.dev));
+        if device.is_some_and(|d| !d.kind.has_link_header()) {
+            // a capture on such a device begins with the IP header
+            m.shift_remove("eth");
+        }
         Some(m)
     }
 

@@ -134,6 +134,8 @@ impl Syscalls for Real {
             SocketKind::Tcp => (Type::STREAM, Protocol::TCP),
             SocketKind::Udp => (Type::DGRAM, Protocol::UDP),
             SocketKind::Icmp => (Type::RAW, Protocol::ICMPV4),
+            // made by opening a device, which programs of the lab do not
+            SocketKind::Tun => return SocketId::NONE,
         };
         let Ok(s) = Socket::new(Domain::IPV4, ty, Some(protocol)) else { return SocketId::NONE };
         let _ = s.set_nonblocking(true);
@@ -142,7 +144,7 @@ impl Syscalls for Real {
                 let _ = s.set_reuse_address(true);
                 let _ = s.set_tcp_quickack(true);
             }
-            SocketKind::Udp | SocketKind::Icmp => {
+            SocketKind::Udp | SocketKind::Icmp | SocketKind::Tun => {
                 let _ = setsockopt(&s, sockopt::Ipv4RecvTtl, &true);
                 let _ = setsockopt(&s, sockopt::Ipv4PacketInfo, &true);
             }
@@ -207,7 +209,7 @@ impl Syscalls for Real {
         let o = self.get(socket)?;
         match o.kind {
             SocketKind::Tcp => (&o.socket).write(data).map_err(|e| errno_of(&e)),
-            SocketKind::Udp | SocketKind::Icmp => o.socket.send(data).map_err(|e| errno_of(&e)),
+            SocketKind::Udp | SocketKind::Icmp | SocketKind::Tun => o.socket.send(data).map_err(|e| errno_of(&e)),
         }
     }
 

@@ -35,6 +35,10 @@ const KINDS: &[KindInfo] = &[
     KindInfo { name: "fdb_learn", noun: "an FDB learning step", fields: &["row", "verdict"] },
     KindInfo { name: "fdb_lookup", noun: "an FDB lookup step", fields: &["row", "verdict"] },
     KindInfo { name: "vlan_filter", noun: "a VLAN filter step", fields: &["verdict"] },
+    KindInfo { name: "remote_lookup", noun: "a lookup of a tunnel's endpoint", fields: &["verdict", "row"] },
+    KindInfo { name: "remote_learn", noun: "a learned tunnel endpoint", fields: &["verdict"] },
+    KindInfo { name: "encap", noun: "an encapsulation step", fields: &["changed", "row"] },
+    KindInfo { name: "decap", noun: "a decapsulation step", fields: &["changed", "row"] },
     KindInfo { name: "ttl_decrement", noun: "a TTL step", fields: &["changed"] },
     KindInfo { name: "fragment", noun: "a fragmentation step", fields: &["verdict"] },
     KindInfo { name: "defrag", noun: "a defragmentation step", fields: &["verdict"] },
@@ -42,14 +46,12 @@ const KINDS: &[KindInfo] = &[
     KindInfo { name: "arp_input", noun: "an ARP input step", fields: &["verdict"] },
     KindInfo { name: "timer", noun: "a timer step", fields: &["verdict"] },
     KindInfo { name: "drop", noun: "a drop step", fields: &["reason", "verdict"] },
-    KindInfo { name: "encap", noun: "an encapsulation step", fields: &["changed", "row"] },
-    KindInfo { name: "decap", noun: "a decapsulation step", fields: &["changed", "row"] },
     KindInfo { name: "object_change", noun: "an object change step", fields: &["object", "verdict"] },
     KindInfo { name: "sync", noun: "a sync step", fields: &["object", "verdict"] },
 ];
 
 /// Kinds that only later parts of packetwalk make.
-pub(super) const LATER_KINDS: &[&str] = &["encap", "decap", "object_change", "sync"];
+pub(super) const LATER_KINDS: &[&str] = &["object_change", "sync"];
 
 const HOOKS: &[&str] = &["PREROUTING", "INPUT", "FORWARD", "OUTPUT", "POSTROUTING"];
 const VERDICTS: &[&str] = &[
@@ -90,6 +92,9 @@ const VERDICTS: &[&str] = &[
     "port",
     "flood",
     "nowhere",
+    "entry",
+    "default",
+    "miss",
 ];
 const PROTOCOLS: &[&str] = &["ICMP", "TCP", "UDP", "ARP", "ICMPv6", "SCTP"];
 

@@ -28,6 +28,7 @@ pub mod route_probe;
 pub mod syscalls;
 pub mod tcp_client;
 pub mod udp_client;
+pub mod udp_tunnel;
 
 pub use echo::{Echo, Listen, Seen};
 pub use http_client::{HttpClient, Request};
@@ -39,6 +40,7 @@ pub use route_probe::RouteProbe;
 pub use syscalls::{Event, Program, Syscalls};
 pub use tcp_client::TcpClient;
 pub use udp_client::UdpClient;
+pub use udp_tunnel::{UdpTunnel, UdpTunnelOptions};
 
 /// Says of a program what every program says of itself.
 macro_rules! program {

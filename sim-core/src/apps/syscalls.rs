@@ -27,6 +27,14 @@ pub trait Syscalls {
     fn now(&self) -> Time;
     /// A socket.
     fn socket(&mut self, kind: SocketKind) -> SocketId;
+    /// Opens a tun device of that name (/dev/net/tun, TUNSETIFF): [`Syscalls::recv_from`] reads its packets, [`Syscalls::send`]
+    /// writes some.
+    ///
+    /// # Errors
+    /// ENODEV, EINVAL if it is another kind of device, EBUSY if a program has it.
+    fn tun_open(&mut self, _name: &str) -> Result<SocketId, Errno> {
+        Err(Errno::ENODEV)
+    }
     /// IP_TTL.
     fn set_ttl(&mut self, socket: SocketId, ttl: u8);
     /// IP_MTU_DISCOVER.

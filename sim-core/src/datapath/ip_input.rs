@@ -119,6 +119,7 @@ impl<T: Tracer> Walk<'_, T> {
             Body::Other { protocol: Protocol::TCP | Protocol::UDP | Protocol::ICMP, .. } => {
                 self.drop_skb(skb, dev, DropReason::PktTooSmall)
             }
+            Body::Other { protocol: p @ (Protocol::IPIP | Protocol::GRE), .. } if self.speaks_tunnels(*p) => self.ip_tunnel_rcv(skb, dev),
             Body::Icmpv6(_) | Body::Other { .. } => {
                 self.icmp_send(&skb, Error::Unreachable { code: 2, mtu: 0 });
                 self.drop_skb(skb, dev, DropReason::IpNoProto);

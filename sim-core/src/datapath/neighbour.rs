@@ -56,6 +56,7 @@ impl<T: Tracer> Walk<'_, T> {
         let Some(device) = self.ns.config.devices.get(dev) else {
             return self.drop_skb(skb, dev, DropReason::DevReady);
         };
+        skb.next_hop = Some(next_hop);
         if !device.uses_arp() {
             let mac = if dev == LOOPBACK { Mac::ZERO } else { device.mac };
             return self.send_to(skb, dev, mac, mac);

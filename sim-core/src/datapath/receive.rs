@@ -22,7 +22,7 @@ impl<T: Tracer> Walk<'_, T> {
             return self.drop_skb(skb, dev, DropReason::DevReady);
         }
         let dst = skb.frame.eth.dst;
-        skb.pkt_type = if matches!(device.kind, DeviceKind::Loopback) || dst == device.mac {
+        skb.pkt_type = if matches!(device.kind, DeviceKind::Loopback) || !device.kind.has_link_header() || dst == device.mac {
             PktType::Host
         } else if dst.is_broadcast() {
             PktType::Broadcast

@@ -199,8 +199,10 @@ pub fn send<T: Tracer>(w: &mut Walk<'_, T>, id: SocketId, data: &[u8]) -> Result
     if let Some(errno) = s.error.take() {
         return Err(errno);
     }
-    if s.kind == SocketKind::Tcp {
-        return tcp::call(w, id, |c| c.send(data)).unwrap_or(Err(Errno::EPIPE));
+    match s.kind {
+        SocketKind::Tcp => return tcp::call(w, id, |c| c.send(data)).unwrap_or(Err(Errno::EPIPE)),
+        SocketKind::Tun => return super::tun::tun_write(w, id, data),
+        SocketKind::Udp | SocketKind::Icmp => {}
     }
     let Some(to) = s.remote else { return Err(Errno::ENOTCONN) };
     datagram(w, id, to, data)
@@ -216,7 +218,7 @@ pub fn send_to<T: Tracer>(w: &mut Walk<'_, T>, id: SocketId, to: Endpoint<IpAddr
         return Err(errno);
     }
     match s.kind {
-        SocketKind::Tcp => return send(w, id, data),
+        SocketKind::Tcp | SocketKind::Tun => return send(w, id, data),
         SocketKind::Udp if s.local.port == 0 => {
             let addr = if s.local.addr.is_unspecified() { any(to.addr) } else { s.local.addr };
             let port = open_port(w, SocketKind::Udp, addr, id).ok_or(Errno::EAGAIN)?;

@@ -28,7 +28,7 @@ impl<T: Tracer> Walk<'_, T> {
             return self.drop_skb(skb, dev, DropReason::DevReady);
         };
         let bridge = matches!(device.kind, DeviceKind::Bridge(_));
-        let tunnel = matches!(device.kind, DeviceKind::Vxlan(_));
+        let tunnel = matches!(device.kind, DeviceKind::Vxlan(_) | DeviceKind::IpTunnel(_) | DeviceKind::Tun(_));
         let swallows = matches!(device.kind, DeviceKind::Dummy);
         if !device.up || !(device.carrier || bridge || swallows) {
             return self.drop_skb(skb, dev, DropReason::DevReady);

@@ -95,6 +95,14 @@ impl<T: Tracer> Walk<'_, T> {
                 let vxlan = v.clone();
                 self.vxlan_xmit(skb, dev, &vxlan);
             }
+            Some(DeviceKind::Tun(mode)) => {
+                let mode = *mode;
+                self.tun_net_xmit(skb, dev, mode);
+            }
+            Some(DeviceKind::IpTunnel(c)) => {
+                let config = c.clone();
+                self.ip_tunnel_xmit(skb, dev, &config);
+            }
             _ => self.drop_skb(skb, dev, DropReason::DevReady),
         }
     }
@@ -207,6 +215,7 @@ impl<T: Tracer> Walk<'_, T> {
         skb.local_route = false;
         skb.forwarded = false;
         skb.frag_max = 0;
+        skb.next_hop = None;
         skb.iif = IfIndex::NONE;
         skb.pkt_type = PktType::Host;
     }

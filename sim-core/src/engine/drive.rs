@@ -252,6 +252,7 @@ impl<T: Tracer> Engine<T> {
         skb.forwarded = false;
         skb.untracked = false;
         skb.recursion = 0;
+        skb.next_hop = None;
         skb.socket = SocketId::NONE;
         if from != to {
             skb.mark = 0;

@@ -4,7 +4,7 @@ use super::queue::{Happening, Queue};
 use super::world::World;
 use crate::apps::{Event, Program, Syscalls};
 use crate::datapath::walk::Walk;
-use crate::datapath::{Effects, Ids, syscall};
+use crate::datapath::{Effects, Ids, syscall, tun};
 use crate::linux::rng::{Draw, Rng};
 use crate::linux::socket::{Datagram, PmtuDisc, SockError, SocketKind};
 use crate::linux::{Errno, FlowId, Netns, NetnsId, PacketId, SocketId, Time};
@@ -69,6 +69,10 @@ impl<T: Tracer> Syscalls for Kernel<'_, T> {
     fn socket(&mut self, kind: SocketKind) -> SocketId {
         let (program, flow) = (self.program, self.flow);
         syscall::socket(&mut self.walk(), kind, program, flow)
+    }
+    fn tun_open(&mut self, name: &str) -> Result<SocketId, Errno> {
+        let (program, flow) = (self.program, self.flow);
+        tun::tun_open(&mut self.walk(), name, program, flow)
     }
     fn set_ttl(&mut self, socket: SocketId, ttl: u8) {
         syscall::set_ttl(&mut self.walk(), socket, ttl);

@@ -42,6 +42,7 @@ pub mod skb;
 pub mod socket;
 pub mod sysctl;
 pub mod time;
+pub mod tunnel_seq;
 pub mod vxlan_fdb;
 
 pub use config::Config;

@@ -14,6 +14,7 @@ use super::netfilter::XtState;
 use super::netfilter::nft::NftState;
 use super::socket::Sockets;
 use super::time::Time;
+use super::tunnel_seq::TunnelSeq;
 use super::vxlan_fdb::VxlanFdb;
 use crate::packet::{Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
@@ -33,6 +34,8 @@ pub struct Netns {
     pub neigh6: Neighbours<Ipv6Addr>,
     /// Forwarding databases, by bridge.
     pub fdb: HotMap<IfIndex, Fdb>,
+    /// Sequence numbers of tunnels.
+    pub tunnel_seq: TunnelSeq,
     /// Forwarding databases of VXLAN devices.
     pub vxlan: HotMap<IfIndex, VxlanFdb>,
     /// Flows that are tracked.
@@ -121,6 +124,7 @@ impl Netns {
             neigh6: Neighbours::default(),
             fdb: HotMap::default(),
             vxlan: HotMap::default(),
+            tunnel_seq: TunnelSeq::default(),
             conntrack: Box::default(),
             ipvs: Box::default(),
             sockets: Box::default(),

@@ -4,7 +4,7 @@
 
 use super::conntrack::CtRef;
 use super::id::{FlowId, IfIndex, PacketId, SocketId, VersionId};
-use crate::packet::{Bytes, Ethernet, Frame, Mac, Net};
+use crate::packet::{Bytes, Ethernet, Frame, Ipv4Addr, Mac, Net};
 
 /// Whom a received frame is for, from its destination hardware address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
@@ -82,6 +82,8 @@ pub struct Skb {
     pub confirms: bool,
     /// The route that it was sent with leads to this host: over `lo` it is not looked up again (skb_valid_dst).
     pub local_route: bool,
+    /// The next hop of the route that it is sent with, which a tunnel without a remote end of its own goes by (rt_nexthop).
+    pub next_hop: Option<Ipv4Addr>,
     /// `hash`: what spreads flows over ports and paths; 0 until somebody asks (skb_get_hash).
     pub hash: u32,
     /// Tunnel devices that are sending it, one inside another (xmit.recursion).
@@ -109,6 +111,7 @@ impl Skb {
             ipvs: false,
             confirms: false,
             local_route: false,
+            next_hop: None,
             hash: 0,
             recursion: 0,
         }

@@ -17,6 +17,8 @@ impl Protocol {
     pub const TCP: Protocol = Protocol(6);
     /// 17.
     pub const UDP: Protocol = Protocol(17);
+    /// 47.
+    pub const GRE: Protocol = Protocol(47);
     /// 58.
     pub const ICMPV6: Protocol = Protocol(58);
 

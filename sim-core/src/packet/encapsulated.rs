@@ -5,6 +5,7 @@
 //! tunnel `outer.outer.ipv4.dst`.
 
 use super::field::HeaderView;
+use super::gre::{Gre, GreInside};
 use super::{Body, Ethernet, Frame, Ipv4Packet, Net, Protocol};
 
 /// Tunnels in tunnels that are looked into at most.
@@ -37,6 +38,20 @@ impl Frame {
             Body::Other { protocol: Protocol::IPIP, bytes } => {
                 let net = Net::Ipv4(Ipv4Packet::decode(bytes).ok()?);
                 Some(Encapsulated { header: None, frame: Frame { eth: Ethernet::default(), net }, link: false })
+            }
+            Body::Other { protocol: Protocol::GRE, bytes } => {
+                let (gre, inside) = Gre::open(bytes).ok()?;
+                let mut fields = vec![("protocol", super::FieldValue::Hex(gre.protocol))];
+                fields.extend(gre.key.map(|k| ("key", k.into())));
+                fields.extend(gre.seq.map(|s| ("seq", s.into())));
+                let header = Some(HeaderView { name: "gre", fields });
+                match inside {
+                    GreInside::Ipv4(p) => {
+                        Some(Encapsulated { header, frame: Frame { eth: Ethernet::default(), net: Net::Ipv4(p) }, link: false })
+                    }
+                    GreInside::Frame(frame) => Some(Encapsulated { header, frame, link: true }),
+                    GreInside::Other(_) => None,
+                }
             }
             _ => None,
         }

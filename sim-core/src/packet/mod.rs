@@ -26,6 +26,7 @@ pub mod decode;
 pub mod encapsulated;
 pub mod ethernet;
 pub mod field;
+pub mod gre;
 pub mod icmp;
 pub mod icmpv6;
 pub mod ipv4;

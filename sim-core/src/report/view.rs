@@ -11,7 +11,7 @@ use crate::linux::config::Config;
 use crate::linux::conntrack::{CtId, CtSnapshot};
 use crate::linux::{FlowId, IfIndex, NetnsId, PacketId, Time, VersionId};
 use crate::packet::Frame;
-use crate::trace::{PacketRecord, StateDelta, Step, StepId};
+use crate::trace::{Evidence, PacketRecord, StateDelta, Step, StepId};
 use std::sync::OnceLock;
 
 /// A run and its index: what all readers ask.
@@ -181,6 +181,17 @@ impl<'r> Report<'r> {
         }
     }
 
+    /// The headers as a capture on the step's device shows them: on a tunnel of IP packets there is no link header.
+    fn seen_by(&self, step: &Step, n: u32, mut headers: Vec<Layer>) -> Vec<Layer> {
+        let device = self.config(step.netns, n).and_then(|c| c.devices.get(step.dev));
+        let bare = matches!(step.evidence, Evidence::Receive { .. } | Evidence::Transmit { .. })
+            && device.is_some_and(|d| !d.kind.has_link_header());
+        if bare && headers.first().is_some_and(|h| h.name == "eth") {
+            headers.remove(0);
+        }
+        headers
+    }
+
     /// Name of a device at the step at place `n`.
     pub fn dev(&self, netns: NetnsId, dev: IfIndex, n: u32) -> &'r str {
         let now = self.config(netns, n).map_or("", |c| c.devices.name(dev));
@@ -244,7 +255,7 @@ impl<'r> Report<'r> {
             evidence: told.fields,
             row: told.row,
             made_by: told.made_by,
-            headers: shown.as_ref().map(layers).unwrap_or_default(),
+            headers: self.seen_by(step, n, shown.as_ref().map(layers).unwrap_or_default()),
             changed,
         })
     }

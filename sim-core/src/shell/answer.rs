@@ -64,8 +64,10 @@ pub fn answer(ns: &Netns, query: &Query, around: &dyn Surroundings) -> Answer {
         Query::Inet6(q) => ip::inet6::answer(ns, q, around),
         Query::Addr(q) => ip::addr::answer(ns, q, around),
         Query::Route(q) => ip::route_show::answer(ns, q),
-        Query::RouteGet(q) => ip::route_get::answer(ns, q),
+        Query::RouteGet(q) => ip::route_get::answer(ns, q, around.now()),
         Query::Rule(q) => ip::rule::answer(ns, q),
+        Query::Tuntap => ip::tuntap::answer(ns),
+        Query::Tunnel(dev) => ip::ip_tunnel::answer(ns, dev.as_deref()),
         Query::Neigh(q) => ip::neigh::answer(ns, q, around.now()),
         Query::NetnsList => {
             let mut names = around.netns_names();

@@ -152,6 +152,10 @@ pub enum Query {
     Route(ip::route_show::Show),
     /// `ip route get`.
     RouteGet(ip::route_get::Get),
+    /// `ip tunnel show`.
+    Tunnel(Option<Arc<str>>),
+    /// `ip tuntap show`.
+    Tuntap,
     /// `ip rule`.
     Rule(ip::rule::Show),
     /// `ip neigh show`.

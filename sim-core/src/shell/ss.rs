@@ -262,6 +262,8 @@ pub fn answer(ns: &Netns, q: &Show) -> Answer {
     }
     let rows: Vec<[String; 8]> = all
         .iter()
+        // the file of a tun device is no socket
+        .filter(|s| s.kind != SocketKind::Tun)
         .filter(|s| match s.kind {
             SocketKind::Tcp => q.tcp,
             SocketKind::Udp => q.udp,

@@ -260,6 +260,8 @@ fn kind_words(device: &Device) -> &'static str {
         DeviceKind::Vlan(_) => "a VLAN of the device below",
         DeviceKind::Macvlan(_) => "macvlan, a further hardware address of the device below",
         DeviceKind::Ipvlan(_) => "ipvlan, further IP addresses of the device below",
+        DeviceKind::Tun(_) => "tun, with a program at the other end",
+        DeviceKind::IpTunnel(_) => "a tunnel: packets in IP packets",
         DeviceKind::Vxlan(_) => "VXLAN: Ethernet frames in UDP packets",
     }
 }

@@ -34,7 +34,7 @@ pub struct NewDevice {
 impl NewDevice {
     /// A device of that name and kind of which nothing else is said.
     pub fn new(name: impl Into<Arc<str>>, kind: DeviceKind) -> Self {
-        let carrier = !matches!(kind, DeviceKind::Veth);
+        let carrier = !matches!(kind, DeviceKind::Veth | DeviceKind::Tun(_));
         NewDevice { name: name.into(), kind, mac: None, mtu: None, attach: Attach::None, carrier }
     }
 }
@@ -49,6 +49,8 @@ pub fn mtu_range(kind: &DeviceKind) -> (u32, u32) {
         | DeviceKind::Macvlan(_)
         | DeviceKind::Ipvlan(_)
         | DeviceKind::Vxlan(_) => (68, 65_535),
+        DeviceKind::Tun(mode) => (68, if *mode == crate::linux::device::TunMode::Tap { 65_521 } else { 65_535 }),
+        DeviceKind::IpTunnel(c) => (68, 65_535 - c.overhead()),
         DeviceKind::Vlan(_) => (0, 65_535),
     }
 }
@@ -148,6 +150,7 @@ pub fn check_new(config: &Config, new: &NewDevice) -> Result<(), OpError> {
     }
     if let Some(mac) = new.mac
         && new.kind != DeviceKind::Loopback
+        && new.kind.has_link_header()
     {
         check_mac(mac)?;
     }
@@ -186,6 +189,8 @@ pub fn take_device(ns: &mut Netns, index: IfIndex, at: Time) -> (Option<Device>,
     }
     ns.fdb.remove(&index);
     ns.vxlan.remove(&index);
+    ns.tunnel_seq.forget(index);
+    ns.sockets.detach_tun(index);
     let device = ns.config_mut().devices.remove(index);
     (device, requests)
 }

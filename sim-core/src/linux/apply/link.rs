@@ -3,8 +3,8 @@
 //! Models: net/core/rtnetlink.c rtnl_newlink, do_setlink, rtnl_dellink; net/bridge/br_netlink.c br_setport.
 
 use super::device::{self, NewDevice, add_device, check_mac, check_mtu, check_name, check_new, forget_neighbours, notify, switch};
-use super::{OpError, Request, Requests, addr, bridge, find, stacked, take_device, vxlan};
-use crate::linux::device::{Attach, BridgeConfig, BridgeVlans, DeviceKind, IfFlags};
+use super::{OpError, Request, Requests, addr, bridge, find, ip_tunnel, stacked, take_device, vxlan};
+use crate::linux::device::{Attach, BridgeConfig, BridgeVlans, DeviceKind, IfFlags, TunMode};
 use crate::linux::errno::Errno;
 use crate::linux::id::{IfIndex, Source};
 use crate::linux::netns::Netns;
@@ -68,6 +68,14 @@ fn add(ns: &mut Netns, new: &NewLink, source: Source, requests: &mut Requests) -
         }
         LinkKind::Ipvlan { link, config } => stacked::add(ns, device(DeviceKind::Ipvlan(*config)), link, source, requests)?,
         LinkKind::Vxlan(set) => vxlan::add(ns, new, set, source)?,
+        LinkKind::Tun(mode) => {
+            let mac = if *mode == TunMode::Tun { Some(crate::packet::Mac::ZERO) } else { None };
+            add_device(ns, NewDevice { mac, ..device(DeviceKind::Tun(*mode)) }, source).map_err(|e| match e.errno {
+                Errno::EEXIST => OpError::text(Errno::EBUSY, "ioctl(TUNSETIFF): Device or resource busy"),
+                _ => e,
+            })?;
+        }
+        LinkKind::IpTunnel(set) => ip_tunnel::add(ns, new, set, source)?,
         LinkKind::Bridge(set) => {
             check_bridge(set)?;
             let mut config = BridgeConfig::default();
@@ -121,8 +129,8 @@ fn set(ns: &mut Netns, index: IfIndex, set: &LinkSet, at: Time, source: Source, 
         if ns.config.devices.get(index).is_some_and(|d| matches!(d.kind, DeviceKind::Loopback | DeviceKind::Bridge(_))) {
             return Err(OpError::ext(Errno::EINVAL, "The interface netns is immutable"));
         }
-        if ns.config.devices.get(index).is_some_and(|d| matches!(d.kind, DeviceKind::Vxlan(_))) {
-            return Err(OpError::not_simulated("a VXLAN device in another namespace than its underlay"));
+        if ns.config.devices.get(index).is_some_and(|d| matches!(d.kind, DeviceKind::Vxlan(_) | DeviceKind::IpTunnel(_))) {
+            return Err(OpError::not_simulated("a tunnel device in another namespace than its underlay"));
         }
         let rest = LinkSet { netns: None, ..set.clone() };
         requests.push(Request::MoveDevice { dev: index, netns: netns.clone(), rest });
@@ -145,6 +153,9 @@ fn set(ns: &mut Netns, index: IfIndex, set: &LinkSet, at: Time, source: Source, 
         if let Some(pvid) = set.bridge.vlan_default_pvid {
             bridge::set_default_pvid(ns, index, pvid)?;
         }
+    }
+    if let Some(set) = &set.tunnel {
+        ip_tunnel::change(ns, index, set)?;
     }
     if let Some(set) = &set.vxlan {
         vxlan::change(ns, index, set, source)?;
@@ -236,6 +247,8 @@ fn set_mac(ns: &mut Netns, index: IfIndex, mac: crate::packet::Mac, source: Sour
     let old = d.mac;
     match d.kind {
         DeviceKind::Loopback => {}
+        // its address is that of its local end
+        _ if !d.kind.has_link_header() => return Err(OpError::errno(Errno::EOPNOTSUPP)),
         _ => check_mac(mac)?,
     }
     if let DeviceKind::Bridge(_) = d.kind {
@@ -281,6 +294,9 @@ fn delete(ns: &mut Netns, index: IfIndex, at: Time, requests: &mut Requests) -> 
     let Some(d) = ns.config.devices.get(index) else { return Ok(()) };
     if matches!(d.kind, DeviceKind::Loopback | DeviceKind::Physical) {
         return Err(OpError::errno(Errno::EOPNOTSUPP));
+    }
+    if matches!(&d.kind, DeviceKind::IpTunnel(c) if c.is_fallback(&d.name)) {
+        return Err(OpError::errno(Errno::EPERM));
     }
     let attach = d.attach;
     let (_, more) = take_device(ns, index, at);

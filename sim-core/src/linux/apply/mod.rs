@@ -17,6 +17,7 @@ pub mod addr6;
 pub mod bridge;
 pub mod device;
 pub mod fdb;
+pub mod ip_tunnel;
 pub mod link;
 pub mod neigh;
 pub mod nft;

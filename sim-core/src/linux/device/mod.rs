@@ -6,18 +6,22 @@
 pub mod addr;
 pub mod bridge;
 pub mod bridge_vlan;
+pub mod ip_tunnel;
 pub mod ipvlan;
 pub mod macvlan;
 pub mod stack;
+pub mod tun;
 pub mod vlan;
 pub mod vxlan;
 
 pub use addr::{Dad, IfAddr, Scope};
 pub use bridge::{BridgeConfig, BridgePort};
 pub use bridge_vlan::BridgeVlans;
+pub use ip_tunnel::{IpTunnelConfig, IpTunnelMode};
 pub use ipvlan::{IpvlanConfig, IpvlanFlag, IpvlanMode};
 pub use macvlan::{MacvlanConfig, MacvlanMode};
 pub use stack::{IfFlags, LowerSeen, Stack, Upper, UpperKind};
+pub use tun::TunMode;
 pub use vlan::VlanConfig;
 pub use vxlan::VxlanConfig;
 
@@ -47,6 +51,10 @@ pub enum DeviceKind {
     Ipvlan(IpvlanConfig),
     /// Ethernet frames through UDP to other hosts.
     Vxlan(Box<VxlanConfig>),
+    /// IP packets, or Ethernet frames, in IP packets to other hosts.
+    IpTunnel(Box<IpTunnelConfig>),
+    /// A program at the other end.
+    Tun(TunMode),
 }
 
 impl DeviceKind {
@@ -61,6 +69,8 @@ impl DeviceKind {
             DeviceKind::Macvlan(_) => "macvlan",
             DeviceKind::Ipvlan(_) => "ipvlan",
             DeviceKind::Vxlan(_) => "vxlan",
+            DeviceKind::IpTunnel(c) => c.mode.name(),
+            DeviceKind::Tun(_) => "tun",
         }
     }
 
@@ -69,7 +79,17 @@ impl DeviceKind {
         match self {
             DeviceKind::Dummy => true,
             DeviceKind::Ipvlan(c) => c.mode != IpvlanMode::L2,
-            _ => false,
+            _ => !self.has_link_header(),
+        }
+    }
+
+    /// Whether its frames begin with an Ethernet header.
+    #[inline]
+    pub fn has_link_header(&self) -> bool {
+        match self {
+            DeviceKind::IpTunnel(c) => c.mode == IpTunnelMode::Gretap,
+            DeviceKind::Tun(mode) => *mode == TunMode::Tap,
+            _ => true,
         }
     }
 }

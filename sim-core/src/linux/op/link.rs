@@ -2,8 +2,9 @@
 //!
 //! Models: iproute2 ip/iplink.c iplink_parse, ip/iplink_bridge.c, ip/link_veth.c, bridge/link.c brlink_modify.
 
+use super::ip_tunnel::IpTunnelSet;
 use super::vxlan::VxlanSet;
-use crate::linux::device::{IpvlanConfig, MacvlanConfig, MacvlanMode, VlanConfig};
+use crate::linux::device::{IpvlanConfig, MacvlanConfig, MacvlanMode, TunMode, VlanConfig};
 use crate::packet::{Mac, VlanProtocol};
 use std::sync::Arc;
 
@@ -48,6 +49,10 @@ pub enum LinkKind {
     },
     /// `type vxlan id N …`.
     Vxlan(Box<VxlanSet>),
+    /// `type ipip`, `type gre`, `type gretap`; `ip tunnel add`.
+    IpTunnel(Box<IpTunnelSet>),
+    /// `ip tuntap add dev NAME mode tun|tap`.
+    Tun(TunMode),
 }
 
 /// Settings of a bridge that are given.
@@ -111,6 +116,8 @@ pub struct LinkSet {
     pub bridge: BridgeSet,
     /// `type vxlan …`.
     pub vxlan: Option<Box<VxlanSet>>,
+    /// `type ipip|gre|gretap …`.
+    pub tunnel: Option<Box<IpTunnelSet>>,
     /// `type bridge_slave hairpin on|off`, `bridge link set hairpin on|off`.
     pub hairpin: Option<bool>,
     /// `isolated on|off`.

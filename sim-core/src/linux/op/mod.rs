@@ -5,6 +5,7 @@
 
 pub mod addr;
 pub mod inet6;
+pub mod ip_tunnel;
 pub mod ipset;
 pub mod ipvs;
 pub mod link;
@@ -17,6 +18,7 @@ pub mod xtables;
 
 pub use addr::AddrOp;
 pub use inet6::{Addr6Op, Route6Op};
+pub use ip_tunnel::IpTunnelSet;
 pub use ipset::IpsetOp;
 pub use ipvs::IpvsOp;
 pub use link::{BridgeSet, BridgeVlanOp, LinkKind, LinkOp, LinkSet, NewLink};

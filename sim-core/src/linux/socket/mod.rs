@@ -23,6 +23,8 @@ pub enum SocketKind {
     Udp,
     /// SOCK_RAW of IPPROTO_ICMP: it hears every ICMP message for this host.
     Icmp,
+    /// No socket: the file of a tun device that a program has open.
+    Tun,
 }
 
 impl SocketKind {
@@ -32,6 +34,8 @@ impl SocketKind {
             SocketKind::Tcp => crate::packet::Protocol::TCP,
             SocketKind::Udp => crate::packet::Protocol::UDP,
             SocketKind::Icmp => crate::packet::Protocol::ICMP,
+            // no protocol: whole packets
+            SocketKind::Tun => crate::packet::Protocol(0),
         }
     }
 }
@@ -134,6 +138,8 @@ pub struct Sockets {
     connected: HotMap<(SocketKind, Endpoint<IpAddr>, Endpoint<IpAddr>), SocketId>,
     /// ICMP sockets.
     icmp: Vec<SocketId>,
+    /// Tun devices that a program has open.
+    tuns: Vec<(IfIndex, SocketId)>,
     /// UDP ports whose sockets tunnel devices own (encap_rcv), once for each device that is up.
     encap: Vec<u16>,
 }
@@ -147,6 +153,7 @@ impl Default for Sockets {
             connected: HotMap::default(),
             icmp: Vec::new(),
             encap: Vec::new(),
+            tuns: Vec::new(),
         }
     }
 }
@@ -218,6 +225,25 @@ impl Sockets {
             let in_the_way = kind != SocketKind::Tcp || s.tcp.as_ref().is_none_or(|t| t.is_listening());
             same_addr && same_dev && in_the_way
         })
+    }
+
+    /// The file by which a program has a tun device open.
+    #[inline]
+    pub fn tun_of(&self, dev: IfIndex) -> Option<SocketId> {
+        self.tuns.iter().find(|(d, _)| *d == dev).map(|(_, id)| *id)
+    }
+
+    /// A program has opened a tun device.
+    pub fn attach_tun(&mut self, dev: IfIndex, id: SocketId) {
+        self.tuns.push((dev, id));
+        if let Some(s) = self.get_mut(id) {
+            s.device = dev;
+        }
+    }
+
+    /// A tun device is gone.
+    pub fn detach_tun(&mut self, dev: IfIndex) {
+        self.tuns.retain(|(d, _)| *d != dev);
     }
 
     /// Whether a socket is bound to the port.

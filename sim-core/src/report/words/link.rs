@@ -46,6 +46,8 @@ pub(super) fn transmit(report: &Report<'_>, v: &StepView<'_>) -> Words {
     match (&device.kind, device.attach) {
         (DeviceKind::Bridge(_), _) => what.push(Role::Plain, ": the bridge looks for the port"),
         (DeviceKind::Loopback, _) => what.push(Role::Plain, ", back into this host"),
+        (DeviceKind::Tun(_), _) => what.push(Role::Plain, ", where a program reads it"),
+        (DeviceKind::IpTunnel(_), _) => what.push(Role::Plain, ", which puts it into an IP packet"),
         (DeviceKind::Vxlan(_), _) => what.push(Role::Plain, ", which puts it into a UDP packet"),
         (DeviceKind::Dummy, _) => what.push(Role::Plain, ", which swallows it"),
         (_, Attach::Veth { netns, index }) => {

@@ -62,7 +62,9 @@ pub(super) fn encap(t: Tunnel, id: u32, from: (Ipv4Addr, u16), to: (Ipv4Addr, u1
     match t {
         Tunnel::Vxlan => words.why("Outer headers of 50 bytes: IP 20, UDP 8, VXLAN 8, and the frame's own Ethernet header of 14. The source port stands for the flow inside."),
         Tunnel::Ipip => words.why("An outer IP header of 20 bytes."),
-        Tunnel::Gre | Tunnel::Gretap | Tunnel::Wireguard => words,
+        Tunnel::Gre => words.why("An outer IP header of 20 bytes and a GRE header of 4, with 4 more each for key, checksum and sequence number."),
+        Tunnel::Gretap => words.why("An outer IP header of 20 bytes, a GRE header of 4 or more, and the frame's own Ethernet header of 14."),
+        Tunnel::Wireguard => words,
     }
 }
 

@@ -7,7 +7,7 @@ use super::super::answer::{Answer, Surroundings};
 use super::super::args::{Args, begins};
 use super::super::{Command, Query, ShellError};
 use super::{Format, link_add, link_stacked, netns};
-use crate::linux::device::{Attach, Device, DeviceKind, MacvlanMode, UpperKind};
+use crate::linux::device::{Attach, Device, DeviceKind, IpTunnelMode, MacvlanMode, TunMode, UpperKind};
 use crate::linux::op::{BridgeSet, LinkOp, LinkSet};
 use crate::linux::{Netns, Op};
 use std::fmt::Write as _;
@@ -92,6 +92,9 @@ fn set(args: &mut Args<'_>) -> Result<Command, ShellError> {
             "type" => {
                 match args.need()? {
                     "bridge" => set.bridge = link_add::bridge(args)?,
+                    "ipip" => set.tunnel = Some(Box::new(super::ip_tunnel::parse(args, IpTunnelMode::Ipip)?)),
+                    "gre" => set.tunnel = Some(Box::new(super::ip_tunnel::parse(args, IpTunnelMode::Gre)?)),
+                    "gretap" => set.tunnel = Some(Box::new(super::ip_tunnel::parse(args, IpTunnelMode::Gretap)?)),
                     "vxlan" => set.vxlan = Some(Box::new(super::vxlan::parse(args, false)?)),
                     "bridge_slave" => slave(args, &mut set)?,
                     "macvlan" => {
@@ -245,8 +248,12 @@ pub(in crate::shell) fn print(op: &LinkOp) -> Vec<String> {
             let mut lines = vec![line];
             // Two kinds do not fit in one command; the second goes on about the device under its new name.
             let macvlan = set.macvlan_mode.map(|m| format!(" mode {}", m.name())).unwrap_or_default();
+            let tunnel = set.tunnel.as_deref().map(super::ip_tunnel::words).unwrap_or_default();
+            let tunnel_kind = set.tunnel.as_deref().map_or("", |t| t.mode.name());
             let vxlan = set.vxlan.as_deref().map(super::vxlan::words).unwrap_or_default();
-            for (kind, words) in [("bridge", bridge), ("bridge_slave", slave), ("macvlan", macvlan), ("vxlan", vxlan)] {
+            for (kind, words) in
+                [("bridge", bridge), ("bridge_slave", slave), ("macvlan", macvlan), ("vxlan", vxlan), (tunnel_kind, tunnel)]
+            {
                 match (words.is_empty(), lines.len(), lines.last_mut().filter(|l| !l.contains(" type "))) {
                     (true, ..) => {}
                     (false, _, Some(l)) => {
@@ -353,8 +360,14 @@ pub(in crate::shell) fn flags(d: &Device, peer_down: bool) -> String {
     if d.up && !d.carrier {
         f.push("NO-CARRIER");
     }
-    f.push(if matches!(d.kind, DeviceKind::Loopback) { "LOOPBACK" } else { "BROADCAST" });
-    let multicast = !d.flags.no_multicast && !matches!(d.kind, DeviceKind::Loopback | DeviceKind::Dummy);
+    match &d.kind {
+        DeviceKind::Loopback => f.push("LOOPBACK"),
+        DeviceKind::IpTunnel(c) if c.remote.is_some() && !d.kind.has_link_header() => f.push("POINTOPOINT"),
+        DeviceKind::Tun(TunMode::Tun) => f.extend(["POINTOPOINT", "MULTICAST"]),
+        k if !k.has_link_header() => {}
+        _ => f.push("BROADCAST"),
+    }
+    let multicast = d.kind.has_link_header() && !d.flags.no_multicast && !matches!(d.kind, DeviceKind::Loopback | DeviceKind::Dummy);
     for (name, on) in [("MULTICAST", multicast), ("NOARP", d.flags.noarp), ("ALLMULTI", d.flags.allmulti), ("PROMISC", d.flags.promisc)] {
         if on {
             f.push(name);
@@ -398,6 +411,7 @@ fn qdisc(d: &Device) -> &'static str {
     match (d.up, &d.kind) {
         (false, _) => "noop",
         (true, DeviceKind::Physical) => "fq_codel",
+        (true, DeviceKind::Tun(_)) => "pfifo_fast",
         (true, _) => "noqueue",
     }
 }
@@ -409,17 +423,27 @@ pub(super) fn lines(ns: &Netns, d: &Device, around: &dyn Surroundings, with_mode
     if let Some(p) = &peer {
         let _ = write!(first, "@{}", p.name);
     }
+    if let DeviceKind::IpTunnel(c) = &d.kind {
+        let below = ns.config.devices.name(c.link);
+        let _ = write!(first, "@{}", if below.is_empty() { "NONE" } else { below });
+    }
     let _ = write!(first, ": <{}> mtu {} qdisc {}", flags(d, peer.as_ref().is_some_and(|p| p.down)), d.mtu, qdisc(d));
     if d.master.is_some() {
         let _ = write!(first, " master {}", ns.config.devices.name(d.master));
     }
     let mode = if with_mode { " mode DEFAULT" } else { "" };
-    let _ = write!(first, " state {}{mode} group default qlen 1000", state(ns, d));
-    let (kind, brd) = match d.kind {
-        DeviceKind::Loopback => ("loopback", "00:00:00:00:00:00"),
-        _ => ("ether", "ff:ff:ff:ff:ff:ff"),
+    let qlen = if matches!(d.kind, DeviceKind::Tun(TunMode::Tun)) { 500 } else { 1_000 };
+    let _ = write!(first, " state {}{mode} group default qlen {qlen}", state(ns, d));
+    let mut second = match &d.kind {
+        DeviceKind::Loopback => format!("    link/loopback {} brd 00:00:00:00:00:00", d.mac),
+        DeviceKind::Tun(TunMode::Tun) => "    link/none ".to_owned(),
+        DeviceKind::IpTunnel(c) if !d.kind.has_link_header() => {
+            let end = |a: Option<crate::packet::Ipv4Addr>| a.unwrap_or(crate::packet::Ipv4Addr::UNSPECIFIED);
+            let other = if c.remote.is_some() { "peer" } else { "brd" };
+            format!("    link/{} {} {other} {}", c.mode.name(), end(c.local), end(c.remote))
+        }
+        _ => format!("    link/ether {} brd ff:ff:ff:ff:ff:ff", d.mac),
     };
-    let mut second = format!("    link/{kind} {} brd {brd}", d.mac);
     if let Some(p) = peer {
         second.push_str(&p.elsewhere);
     }
@@ -460,6 +484,12 @@ fn details(ns: &Netns, d: &Device, second: &mut String, sep: &str) {
         }
         _ if link_stacked::details(d).is_some() => {
             let _ = write!(second, "{sep}    {}", link_stacked::details(d).unwrap_or_default());
+        }
+        DeviceKind::Tun(mode) => {
+            let _ = write!(second, "{sep}    tun type {} pi off vnet_hdr off persist on ", mode.name());
+        }
+        DeviceKind::IpTunnel(c) => {
+            let _ = write!(second, "{sep}    {}", super::ip_tunnel::details(&ns.config, c));
         }
         DeviceKind::Vxlan(v) => {
             let _ = write!(second, "{sep}    {}", super::vxlan::details(&ns.config, v));

@@ -7,8 +7,9 @@ use super::super::lex::quote;
 use super::super::{Command, OpIn, ShellError};
 use super::link::{self, bridge_words, mtu, netns_of};
 use super::link_stacked;
-use super::vxlan;
+use super::{ip_tunnel, vxlan};
 use crate::linux::Op;
+use crate::linux::device::IpTunnelMode;
 use crate::linux::op::{BridgeSet, LinkKind, LinkOp, LinkSet, NewLink};
 use crate::packet::{Mac, VlanProtocol};
 use std::fmt::Write as _;
@@ -94,8 +95,6 @@ const KINDS: &[&str] = &[
     "dsa",
     "erspan",
     "geneve",
-    "gre",
-    "gretap",
     "gtp",
     "hsr",
     "ifb",
@@ -103,7 +102,6 @@ const KINDS: &[&str] = &[
     "ip6gre",
     "ip6gretap",
     "ip6tnl",
-    "ipip",
     "ipoib",
     "ipvtap",
     "lowpan",
@@ -115,7 +113,6 @@ const KINDS: &[&str] = &[
     "rmnet",
     "sit",
     "team",
-    "tun",
     "vcan",
     "vrf",
     "vti",
@@ -145,6 +142,10 @@ pub(super) fn parse(args: &mut Args<'_>) -> Result<Command, ShellError> {
         "ipvlan" => LinkKind::Ipvlan { config: link_stacked::ipvlan(args)?, link: below(args)? },
         _ if s.link.is_some() => return Err(args.not_simulated("`link` for a device that does not stand on another")),
         "dummy" => LinkKind::Dummy,
+        "ipip" => LinkKind::IpTunnel(Box::new(ip_tunnel::parse(args, IpTunnelMode::Ipip)?)),
+        "gre" => LinkKind::IpTunnel(Box::new(ip_tunnel::parse(args, IpTunnelMode::Gre)?)),
+        "gretap" => LinkKind::IpTunnel(Box::new(ip_tunnel::parse(args, IpTunnelMode::Gretap)?)),
+        "tun" => return Err(args.error_status("Error: tun/tap creation via rtnetlink is not supported.", 2)),
         "vxlan" => LinkKind::Vxlan(Box::new(vxlan::parse(args, true)?)),
         "bridge" => LinkKind::Bridge(bridge(args)?),
         "veth" => veth(args)?,
@@ -240,6 +241,9 @@ pub(super) fn bridge(args: &mut Args<'_>) -> Result<BridgeSet, ShellError> {
 
 /// The command that makes a device.
 pub(super) fn print(new: &NewLink) -> String {
+    if let LinkKind::Tun(mode) = new.kind {
+        return format!("ip tuntap add dev {} mode {}", quote(&new.name), mode.name());
+    }
     let below = match &new.kind {
         LinkKind::Vlan { link, .. } | LinkKind::Macvlan { link, .. } | LinkKind::Ipvlan { link, .. } => format!(" link {}", quote(link)),
         _ => String::new(),
@@ -256,6 +260,11 @@ pub(super) fn print(new: &NewLink) -> String {
         LinkKind::Vlan { config, .. } => line.push_str(&link_stacked::print_vlan(config)),
         LinkKind::Macvlan { config, .. } => line.push_str(&link_stacked::print_macvlan(config)),
         LinkKind::Ipvlan { config, .. } => line.push_str(&link_stacked::print_ipvlan(*config)),
+        // said above
+        LinkKind::Tun(_) => {}
+        LinkKind::IpTunnel(set) => {
+            let _ = write!(line, " type {}{}", set.mode.name(), ip_tunnel::words(set));
+        }
         LinkKind::Vxlan(set) => {
             let _ = write!(line, " type vxlan{}", vxlan::words(set));
         }

@@ -4,6 +4,7 @@
 
 pub mod addr;
 pub mod inet6;
+pub mod ip_tunnel;
 pub mod link;
 pub mod link_add;
 mod link_stacked;
@@ -15,6 +16,7 @@ pub mod route_show;
 pub mod rule;
 #[cfg(test)]
 mod tests_rule;
+pub mod tuntap;
 mod vxlan;
 
 use super::args::{Args, begins};
@@ -66,10 +68,10 @@ const OBJECTS: &[(&str, Option<ParseObject>)] = &[
     ("fou", None),
     ("ila", None),
     ("macsec", None),
-    ("tunnel", None),
-    ("tunl", None),
-    ("tuntap", None),
-    ("tap", None),
+    ("tunnel", Some(ip_tunnel::tunnel)),
+    ("tunl", Some(ip_tunnel::tunnel)),
+    ("tuntap", Some(tuntap::parse)),
+    ("tap", Some(tuntap::parse)),
     ("token", None),
     ("tcpmetrics", None),
     ("tcp_metrics", None),

@@ -10,7 +10,7 @@ use super::super::args::Args;
 use crate::linux::config::Config;
 use crate::linux::device::Scope;
 use crate::linux::fib::{NextHop, Route, RouteType};
-use crate::linux::{Errno, IfIndex, Netns};
+use crate::linux::{Errno, IfIndex, Netns, Time};
 use crate::packet::Ipv4Addr;
 use std::fmt::Write as _;
 use std::sync::Arc;
@@ -137,7 +137,7 @@ fn output(config: &Config, get: &Get, oif: IfIndex) -> Result<Found, Errno> {
 }
 
 /// Answers `ip route get`.
-pub(in crate::shell) fn answer(ns: &Netns, get: &Get) -> Answer {
+pub(in crate::shell) fn answer(ns: &Netns, get: &Get, now: Time) -> Answer {
     let config = &*ns.config;
     let mut devs = [IfIndex::NONE; 2];
     for (slot, name) in devs.iter_mut().zip([&get.iif, &get.oif]) {
@@ -195,7 +195,12 @@ pub(in crate::shell) fn answer(ns: &Netns, get: &Get) -> Answer {
     if let Some(s) = f.src.filter(|_| get.from.is_none()) {
         let _ = write!(out, "src {s} ");
     }
-    let mtu = f.mtu.map(|m| format!("mtu {m} ")).unwrap_or_default();
+    // what was learned of the path stands in for the route's own MTU (rt_fill_info)
+    let learned = ns.pmtu.get(&get.to).filter(|(_, until)| *until > now && f.kind == RouteType::Unicast);
+    let mtu = match learned {
+        Some((m, until)) => format!("expires {}sec mtu {m} ", until.since(now).as_secs()),
+        None => f.mtu.map(|m| format!("mtu {m} ")).unwrap_or_default(),
+    };
     let _ = writeln!(out, "uid 0 \n    cache {}{mtu}", cache(f.kind));
     Answer::printed(out)
 }
