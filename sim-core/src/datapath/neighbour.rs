@@ -15,7 +15,7 @@ use crate::linux::rng::Draw;
 use crate::linux::skb::Skb;
 use crate::linux::sysctl::{NeighParams, Sysctls};
 use crate::linux::{FlowId, IfIndex, Netns, Time};
-use crate::packet::{Address, Ethernet, Mac};
+use crate::packet::{Address, Ethernet, Ipv4Addr, Mac};
 use crate::trace::delta::StateDelta;
 use crate::trace::evidence::{NeighAction, TimerKind};
 use crate::trace::{Change, DropReason, Evidence, Step, Tracer};
@@ -56,7 +56,7 @@ impl<T: Tracer> Walk<'_, T> {
         let Some(device) = self.ns.config.devices.get(dev) else {
             return self.drop_skb(skb, dev, DropReason::DevReady);
         };
-        skb.next_hop = Some(next_hop);
+        skb.next_hop = (A::BITS == 32).then(|| Ipv4Addr::from(next_hop.to_bits() as u32));
         if !device.uses_arp() {
             let mac = if dev == LOOPBACK { Mac::ZERO } else { device.mac };
             return self.send_to(skb, dev, mac, mac);
