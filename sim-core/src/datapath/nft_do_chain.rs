@@ -83,6 +83,7 @@ fn ct_seen<T: Tracer>(w: &Walk<'_, T>, skb: &Skb) -> CtSeen {
         mark: entry.map_or(0, |e| e.mark),
         tuples: entry.map(|e| (*e.tuple(Dir::Original), *e.tuple(Dir::Reply))),
         expires: entry.filter(|e| e.is_confirmed()).map(|e| e.expires),
+        untracked: skb.untracked,
     }
 }
 
@@ -251,7 +252,11 @@ impl ChainWalk<'_> {
                     self.record(w, skb, spot, verdict, None);
                     return Said::Verdict(said);
                 }
-                Stmt::Counter(..) | Stmt::Object(_) | Stmt::Quota(..) | Stmt::Log(_) | Stmt::Notrack | Stmt::Tproxy(..) => {}
+                Stmt::Notrack => {
+                    skb.untracked |= skb.ct.is_none();
+                    self.ct.untracked = skb.untracked;
+                }
+                Stmt::Counter(..) | Stmt::Object(_) | Stmt::Quota(..) | Stmt::Log(_) | Stmt::Tproxy(..) => {}
             }
         }
         self.record(w, skb, spot, Verdict::Continue, None);

@@ -8,29 +8,6 @@ use crate::linux::netfilter::nft::datatype::number;
 use crate::linux::skb::Skb;
 use crate::packet::{Body, Ipv4Addr, Mac, Net};
 
-/// Whether a rule may set the field.
-pub fn settable(f: Field) -> bool {
-    matches!(
-        f,
-        Field::IpTtl
-            | Field::IpDscp
-            | Field::IpEcn
-            | Field::IpSaddr
-            | Field::IpDaddr
-            | Field::IpId
-            | Field::TcpSport
-            | Field::TcpDport
-            | Field::UdpSport
-            | Field::UdpDport
-            | Field::ThSport
-            | Field::ThDport
-            | Field::TcpWindow
-            | Field::EtherSaddr
-            | Field::EtherDaddr
-            | Field::Ip6Hoplimit
-    )
-}
-
 /// Sets a field; false if the packet has none.
 pub fn set(skb: &mut Skb, f: Field, v: &[u8]) -> bool {
     let n = number(v);

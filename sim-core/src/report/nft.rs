@@ -239,6 +239,7 @@ impl Report<'_> {
                 mark: entry.map_or(0, |e| e.mark),
                 tuples: entry.map(|e| (e.original, e.reply)),
                 expires: entry.map(|e| e.expires),
+                untracked: false,
             },
             mark: before.map_or(mark, |h| h.mark),
             pkt_type: PktType::Host,

@@ -2,7 +2,7 @@
 //!
 //! Models: net/netfilter/nf_tables_core.c nft_do_chain (the expressions of a rule), nft_meta.c nft_meta_get_eval, nft_ct.c
 //! nft_ct_get_eval, nft_payload.c, nft_bitwise.c, nft_cmp.c, nft_range.c, nft_lookup.c; net/ipv4/netfilter/nft_fib_ipv4.c.
-//! Simplifies: `fib` does not look at policy rules; the sockets of all programs belong to root; a priority is zero unless a rule
+//! Simplifies: `fib` looks neither at policy rules nor at the socket that a packet is for, which in INPUT answers for it; the sockets of all programs belong to root; a priority is zero unless a rule
 //! set it; `jhash` without a seed and `symhash` spread as they like.
 //!
 //! The walk and the report use the same functions: the walk with a [`NftMemory`] that draws and writes, the report with
@@ -32,6 +32,8 @@ pub struct CtSeen {
     pub tuples: Option<(Tuple<Ipv4Addr>, Tuple<Ipv4Addr>)>,
     /// When it expires.
     pub expires: Option<Time>,
+    /// Whether conntrack was told to leave the packet alone.
+    pub untracked: bool,
 }
 
 /// What a rule may see of a packet.
@@ -190,7 +192,8 @@ impl<'m, M: NftMemory> Asking<'m, M> {
             MetaKey::Iifname => out.extend_from_slice(&name(cx.iif)),
             MetaKey::Oifname => out.extend_from_slice(&name(cx.oif)),
             MetaKey::Iiftype | MetaKey::Oiftype => {
-                let dev = if k == MetaKey::Iiftype { cx.iif } else { cx.oif };
+                // what is asked for is skb->dev, which behind the route is the device that the packet leaves by
+                let dev = if k == MetaKey::Iiftype && cx.hook != Hook::Postrouting { cx.iif } else { cx.oif };
                 let Some(t) = device_type(dev) else { return false };
                 out.extend_from_slice(&t.to_be_bytes());
             }
@@ -337,6 +340,7 @@ fn ct(k: CtKey, dir: Option<Dir>, cx: &NftCx<'_>, out: &mut Data) -> bool {
             Some(i) if i.is_related() => 4,
             Some(crate::linux::conntrack::CtInfo::New) => 8,
             Some(_) => 2,
+            None if cx.ct.untracked => 64,
             None => 1,
         };
         out.extend_from_slice(&bit.to_be_bytes());
@@ -400,11 +404,11 @@ fn fib(f: &FibExpr, cx: &NftCx<'_>, out: &mut Data) -> bool {
     let (kind, oif) = match &cx.frame.net {
         Net::Ipv4(p) => {
             let addr = if f.saddr { p.header.src } else { p.header.dst };
-            fib_of(f, cx, &cx.config.fib, addr, p.header.src.is_loopback())
+            fib_of(f, cx, &cx.config.fib, addr)
         }
         Net::Ipv6(p) => {
             let addr = if f.saddr { p.header.src } else { p.header.dst };
-            fib_of(f, cx, &cx.config.fib6, addr, p.header.src.is_loopback())
+            fib_of(f, cx, &cx.config.fib6, addr)
         }
         _ => return false,
     };
@@ -419,7 +423,7 @@ fn fib(f: &FibExpr, cx: &NftCx<'_>, out: &mut Data) -> bool {
 }
 
 /// What an address is, and the device that leads to it.
-fn fib_of<A: Address>(f: &FibExpr, cx: &NftCx<'_>, fib: &crate::linux::fib::Fib<A>, addr: A, from_loopback: bool) -> (RouteType, IfIndex) {
+fn fib_of<A: Address>(f: &FibExpr, cx: &NftCx<'_>, fib: &crate::linux::fib::Fib<A>, addr: A) -> (RouteType, IfIndex) {
     let asked = if f.iif {
         Some(cx.iif)
     } else if f.oif {
@@ -440,7 +444,8 @@ fn fib_of<A: Address>(f: &FibExpr, cx: &NftCx<'_>, fib: &crate::linux::fib::Fib<
         };
         return (kind, IfIndex::NONE);
     }
-    if cx.hook == Hook::Prerouting && from_loopback && cx.iif == IfIndex(1) {
+    // nft_fib_can_skip
+    if matches!(cx.hook, Hook::Prerouting | Hook::Input) && cx.iif == IfIndex(1) {
         return (RouteType::Unicast, cx.iif);
     }
     let Some((_, route)) = fib.lookup(addr, |_| true) else { return (RouteType::Unreachable, IfIndex::NONE) };

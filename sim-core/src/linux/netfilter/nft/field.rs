@@ -194,6 +194,28 @@ impl Field {
         Field::ALL.iter().copied().find(|f| f.proto() == proto && f.name() == name)
     }
 
+    /// Whether a rule may set the field.
+    pub fn is_settable(self) -> bool {
+        matches!(
+            self,
+            Field::IpTtl
+                | Field::IpDscp
+                | Field::IpEcn
+                | Field::IpSaddr
+                | Field::IpDaddr
+                | Field::IpId
+                | Field::TcpSport
+                | Field::TcpDport
+                | Field::UdpSport
+                | Field::UdpDport
+                | Field::ThSport
+                | Field::ThDport
+                | Field::TcpWindow
+                | Field::EtherSaddr
+                | Field::EtherDaddr
+                | Field::Ip6Hoplimit
+        )
+    }
     /// The field of the same name in another transport's header.
     pub fn in_proto(self, proto: Proto) -> Option<Field> {
         Field::find(proto, self.name())

@@ -59,7 +59,7 @@ impl Session<'_> {
             match t.text {
                 "chain" => {
                     self.next();
-                    let name = self.name()?;
+                    let name = self.identifier()?;
                     self.expect("{")?;
                     let head = self.chain_body(family)?;
                     let whole = t.at.to(self.last_at());
@@ -103,7 +103,7 @@ impl Session<'_> {
         for i in sets {
             self.i = i;
             let map = self.next().text == "map";
-            let name = self.name()?;
+            let name = self.identifier()?;
             self.expect("{")?;
             filled.push(self.set_body(at, name.text, name.at, map, false)?);
         }

@@ -168,7 +168,7 @@ impl<'a> Session<'a> {
             self.tx.delete_table(h);
             return Ok(());
         }
-        let name = self.name()?;
+        let name = self.identifier()?;
         match verb {
             Verb::Add | Verb::Create => {
                 let (comment, dormant) = self.table_head()?;
@@ -219,7 +219,7 @@ impl<'a> Session<'a> {
 
     fn chain_command(&mut self, verb: Verb, from: Tok<'a>) -> Parsed<()> {
         let family = self.family()?;
-        let table = self.name()?;
+        let table = self.identifier()?;
         let by_nft = matches!(verb, Verb::Add | Verb::Create | Verb::Rename);
         let handle = self.tx.table(family, table.text, table.at, by_nft)?;
         if verb == Verb::Delete
@@ -229,7 +229,7 @@ impl<'a> Session<'a> {
             let Some(slot) = slot else { return Err(Refused::kernel(at, "No such file or directory")) };
             return self.tx.delete_chain(handle, slot, at);
         }
-        let name = self.name()?;
+        let name = self.identifier()?;
         match verb {
             Verb::Add | Verb::Create => {
                 let head = if self.eat("{") { self.chain_body(family)? } else { super::block::ChainHead::default() };
@@ -257,7 +257,7 @@ impl<'a> Session<'a> {
             }
             Verb::Rename => {
                 let slot = self.tx.chain(handle, name.text, name.at, true)?;
-                let to = self.name()?;
+                let to = self.identifier()?;
                 self.tx.rename_chain(handle, slot, to.text, self.whole(from))
             }
             _ => self.unexpected(""),
@@ -266,8 +266,8 @@ impl<'a> Session<'a> {
 
     fn rule_command(&mut self, verb: Verb, from: Tok<'a>) -> Parsed<()> {
         let family = self.family()?;
-        let table = self.name()?;
-        let chain = self.name()?;
+        let table = self.identifier()?;
+        let chain = self.identifier()?;
         let handle = self.tx.table(family, table.text, table.at, false)?;
         let slot = self.tx.chain(handle, chain.text, chain.at, false)?;
         let at = At { family, table: handle };
@@ -314,9 +314,9 @@ impl<'a> Session<'a> {
 
     fn set_command(&mut self, verb: Verb, map: bool) -> Parsed<()> {
         let family = self.family()?;
-        let table = self.name()?;
+        let table = self.identifier()?;
         let handle = self.tx.table(family, table.text, table.at, matches!(verb, Verb::Add | Verb::Create | Verb::Flush))?;
-        let name = self.name()?;
+        let name = self.identifier()?;
         match verb {
             Verb::Add | Verb::Create => {
                 self.expect("{")?;
@@ -347,9 +347,9 @@ impl<'a> Session<'a> {
 
     fn element_command(&mut self, verb: Verb) -> Parsed<()> {
         let family = self.family()?;
-        let table = self.name()?;
+        let table = self.identifier()?;
         let handle = self.tx.table(family, table.text, table.at, true)?;
-        let name = self.name()?;
+        let name = self.identifier()?;
         let Some((slot, set)) = self.find_set(handle, name.text) else {
             return Err(Refused::missing(name.at, "No such file or directory"));
         };
@@ -373,12 +373,12 @@ impl<'a> Session<'a> {
 
     fn named_object(&mut self, verb: Verb, what: Tok<'a>) -> Parsed<()> {
         let family = self.family()?;
-        let table = self.name()?;
+        let table = self.identifier()?;
         let handle = self.tx.table(family, table.text, table.at, true)?;
         match verb {
             Verb::Add | Verb::Create => self.object_body(handle, what.text, verb == Verb::Create),
             _ => {
-                let name = self.name()?;
+                let name = self.identifier()?;
                 let kind = match what.text {
                     "counter" => ObjKind::Counter,
                     "quota" => ObjKind::Quota,

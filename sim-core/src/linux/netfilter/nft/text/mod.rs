@@ -28,6 +28,8 @@ pub mod nat;
 pub mod normal;
 pub mod print;
 pub mod rule;
+#[cfg(test)]
+mod tests;
 pub mod value;
 
 pub use error::{NftError, Refused, Span};
@@ -145,7 +147,16 @@ impl<'a> Session<'a> {
         }
     }
 
-    /// A name: of a table, a chain, a set.
+    /// The name of a table, a chain, a set: no word of the language.
+    pub(super) fn identifier(&mut self) -> Parsed<Tok<'a>> {
+        let t = self.peek();
+        if t.kind == Kind::Word && lex::KEYWORDS.contains(&t.text) || t.text.bytes().all(|b| b.is_ascii_digit()) {
+            return self.unexpected("string");
+        }
+        self.name()
+    }
+
+    /// A word, or a text in quotes.
     pub(super) fn name(&mut self) -> Parsed<Tok<'a>> {
         let t = self.peek();
         if matches!(t.kind, Kind::Word | Kind::Quoted) && !t.text.is_empty() { Ok(self.next()) } else { self.unexpected("string") }

@@ -89,7 +89,10 @@ impl Session<'_> {
             }
             "snat" | "dnat" | "masquerade" | "redirect" => self.nat(t, at, known)?,
             "notrack" => Stmt::Notrack,
-            "tproxy" => self.tproxy(at, known, t.at)?,
+            "tproxy" => {
+                self.tproxy(at, known, t.at)?;
+                return Err(Refused::not_simulated(t.at, "nft statement `tproxy`"));
+            }
             "queue" => self.queue()?,
             "add" | "update" | "delete" | "set" => self.dynset(t.text, at, known)?,
             "dup" | "fwd" | "flow" | "synproxy" | "ct" | "xt" | "meter" | "secmark" | "chain" => {
@@ -139,12 +142,16 @@ impl Session<'_> {
         if self.is("set") {
             self.next();
             let s = match left {
-                Expr::Meta(k) => {
+                Expr::Meta(k @ (MetaKey::Mark | MetaKey::Priority | MetaKey::Pkttype | MetaKey::Nftrace)) => {
                     let t = k.data_type();
                     Stmt::MetaSet(k, self.set_value(t, at, known)?)
                 }
-                Expr::Ct(k @ (CtKey::Mark | CtKey::Zone), None) => Stmt::CtSet(k, self.set_value(k.data_type(), at, known)?),
-                Expr::Field(f) => Stmt::FieldSet(f, self.set_value(f.data_type(), at, known)?),
+                Expr::Ct(k @ CtKey::Mark, None) => Stmt::CtSet(k, self.set_value(k.data_type(), at, known)?),
+                Expr::Field(f) if f.is_settable() => Stmt::FieldSet(f, self.set_value(f.data_type(), at, known)?),
+                Expr::Field(f) => {
+                    let what = format!("nft `{} {} set`", f.proto().name(), f.name());
+                    return Err(Refused::not_simulated(from.to(self.last_at()), what));
+                }
                 _ => return Err(Refused::not_simulated(from.to(self.last_at()), "this kind of nft `set`")),
             };
             out.push(s);
