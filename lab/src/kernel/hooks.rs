@@ -119,6 +119,8 @@ const POLICY: u16 = 16;
 const CT_DIRECTION: u16 = 19;
 const CT_STATUS: u16 = 20;
 const CT_STATE: u16 = 21;
+/// NF_CT_STATE_UNTRACKED_BIT.
+const UNTRACKED: u32 = 64;
 
 /// A packet of the trace: its words, and its key.
 fn packet(words: &Words<'_>, at: &BTreeMap<u16, &[u8]>) -> Option<(Map<String, Value>, Key)> {
@@ -150,7 +152,8 @@ pub fn key(b: &[u8]) -> Option<Key> {
 }
 
 fn conntrack(at: &BTreeMap<u16, &[u8]>) -> Option<String> {
-    let state = be32(at.get(&CT_STATE))?;
+    // what is not tracked is told as what has no entry: the simulated trace knows no difference
+    let state = be32(at.get(&CT_STATE)).filter(|s| *s != UNTRACKED)?;
     let names = [(1, "invalid"), (2, "established"), (4, "related"), (8, "new"), (64, "untracked")];
     let mut s = names.iter().filter(|(b, _)| state & b != 0).map(|(_, n)| *n).collect::<Vec<_>>().join("+");
     if let Some(d) = at.get(&CT_DIRECTION) {

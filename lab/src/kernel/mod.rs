@@ -20,6 +20,9 @@ pub mod tools;
 
 use crate::account::Observed;
 use crate::plan::Plan;
+use nix::sched::{CpuSet, sched_getaffinity, sched_setaffinity};
+use nix::unistd::Pid;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// Why the real kernel could not be asked.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -55,6 +58,23 @@ pub enum LabError {
 /// # Errors
 /// When the real kernel cannot be asked, or refuses a command that the simulated one takes.
 pub fn observe(plan: &Plan) -> Result<Observed, LabError> {
-    let built = build::build(plan)?;
-    drive::run(built, plan)
+    let before = pin();
+    let observed = build::build(plan).and_then(|built| drive::run(built, plan));
+    if let Some(cpus) = before {
+        // a thread that may not go back stays where it is
+        let _ = sched_setaffinity(Pid::from_raw(0), &cpus);
+    }
+    observed
+}
+
+/// Keeps this thread, and all that it starts, on one CPU: softirqs of two would race. The CPUs that it had before.
+fn pin() -> Option<CpuSet> {
+    static NEXT: AtomicUsize = AtomicUsize::new(0);
+    let before = sched_getaffinity(Pid::from_raw(0)).ok()?;
+    let allowed: Vec<usize> = (0..CpuSet::count()).filter(|c| before.is_set(*c).unwrap_or(false)).collect();
+    let one = *allowed.get(NEXT.fetch_add(1, Ordering::Relaxed) % allowed.len().max(1))?;
+    let mut set = CpuSet::new();
+    set.set(one).ok()?;
+    sched_setaffinity(Pid::from_raw(0), &set).ok()?;
+    Some(before)
 }

@@ -223,6 +223,15 @@ impl Plan {
         Ok(())
     }
 
+    /// Longer pauses between the flows.
+    pub fn stretch(&mut self, by: Duration) {
+        for f in self.agenda.flows.iter_mut().skip(1) {
+            if let Start::After(d) = &mut f.start {
+                *d += by;
+            }
+        }
+    }
+
     /// The traffic: commands that make traffic become that traffic, waits are cut, and there is a pause between two flows.
     fn agenda(&mut self, agenda: &Agenda) -> Result<(), Unfit> {
         let mut agenda = agenda.clone();

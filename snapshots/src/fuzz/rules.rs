@@ -88,14 +88,8 @@ fn words_of(name: &str, c: &mut Cx<'_>) -> Option<String> {
             let how = *c.d.one(&["--dports 80,8080", "--sports 80,53", "--ports 53,80:90", "! --dports 22,80"]);
             format!("-p {} -m multiport {how}", c.d.one(&["tcp", "udp"]))
         }
-        "physdev" if c.chain == "FORWARD" => {
-            let dev = c.devices.iter().find(|n| n.starts_with("veth"))?;
-            match c.d.below(3) {
-                0 => format!("-m physdev --physdev-in {dev}"),
-                1 => "-m physdev --physdev-is-bridged".to_owned(),
-                _ => "-m physdev ! --physdev-is-bridged".to_owned(),
-            }
-        }
+        // a routed packet keeps the port that it came in by, which is not simulated: left out
+        "physdev" => return None,
         "statistic" => {
             let every = c.d.between(1, 3);
             format!("-m statistic --mode nth --every {every} --packet {}", c.d.below(every))
@@ -145,7 +139,8 @@ fn words_of(name: &str, c: &mut Cx<'_>) -> Option<String> {
 fn target_of(name: &str, c: &mut Cx<'_>) -> Option<String> {
     let a = c.addr();
     Some(match (name, c.table, c.chain) {
-        ("REJECT", "filter", _) => match c.d.below(6) {
+        // the reset about a frame that came in by a bridge goes straight back by its port, which is not simulated
+        ("REJECT", "filter", _) => match c.d.below(6).max(usize::from(c.devices.iter().any(|n| n == "br0"))) {
             0 => "-p tcp -j REJECT --reject-with tcp-reset".to_owned(),
             n => format!(
                 "-j REJECT --reject-with {}",

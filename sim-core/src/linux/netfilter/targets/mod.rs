@@ -203,16 +203,13 @@ impl Target {
 
     /// Whether it needs connection tracking in its namespace.
     pub fn needs_conntrack(&self) -> bool {
-        matches!(
-            self,
-            Target::Dnat(_)
-                | Target::Snat(_)
-                | Target::Masquerade(_)
-                | Target::Redirect(_)
-                | Target::Netmap(_)
-                | Target::Connmark(_)
-                | Target::Ct(_)
-                | Target::Notrack(_)
-        )
+        match self {
+            Target::Dnat(_) | Target::Snat(_) | Target::Masquerade(_) | Target::Redirect(_) | Target::Netmap(_) | Target::Connmark(_) => {
+                true
+            }
+            // who wants no tracking needs none (xt_ct_tg_check)
+            Target::Ct(c) => !c.notrack,
+            _ => false,
+        }
     }
 }
