@@ -43,6 +43,8 @@ pub struct Captured {
 /// A message of the rule trace.
 #[derive(Clone, Debug)]
 pub struct TraceMessage {
+    /// When it was read, in nanoseconds since 1970.
+    pub at: u64,
     /// How many changes of the ruleset there had been.
     pub epoch: usize,
     /// The family of the message.
@@ -193,7 +195,7 @@ fn messages(fd: &OwnedFd, buffer: &mut [u8], shared: &Shared) {
                 break;
             }
             if kind == TRACE_MESSAGE {
-                let message = TraceMessage { epoch, family: rest[16], attributes: rest[20..len].to_vec() };
+                let message = TraceMessage { at: super::clock::wall(), epoch, family: rest[16], attributes: rest[20..len].to_vec() };
                 lock(&shared.trace).push(message);
             }
             rest = rest.get(len.next_multiple_of(4)..).unwrap_or(&[]);

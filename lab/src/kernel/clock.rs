@@ -3,7 +3,7 @@
 #![allow(clippy::disallowed_methods, reason = "a real kernel runs in real time")]
 
 use sim_core::linux::Time;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// Time since the run began.
 #[derive(Clone, Copy, Debug)]
@@ -27,6 +27,11 @@ impl Clock {
             std::thread::sleep(left);
         }
     }
+}
+
+/// Nanoseconds since 1970: the clock that stamps captured frames.
+pub fn wall() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| u64::try_from(d.as_nanos()).unwrap_or(u64::MAX))
 }
 
 /// Waits.

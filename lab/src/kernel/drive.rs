@@ -70,7 +70,9 @@ pub fn run(built: Built, plan: &Plan) -> Result<Observed, LabError> {
     for (netns, listen) in &plan.servers {
         r.serve(*netns, listen.clone())?;
     }
+    let began = clock::wall();
     r.flows()?;
+    let end = plan.end.map_or(u64::MAX, |d| began + u64::try_from(d.as_nanos()).unwrap_or(0));
     for record in &mut r.records {
         record.outcome.server = server_of(&r.servers, record.id);
     }
@@ -81,7 +83,9 @@ pub fn run(built: Built, plan: &Plan) -> Result<Observed, LabError> {
     let mut frames = Vec::new();
     let mut traces = Vec::new();
     for c in r.captures {
-        let (f, t, lost) = c.map(Capture::end).unwrap_or_default();
+        let (mut f, mut t, lost) = c.map(Capture::end).unwrap_or_default();
+        f.retain(|f| f.at <= end);
+        t.retain(|t| t.at <= end);
         if lost {
             return Err(LabError::Lost);
         }

@@ -48,19 +48,20 @@ fn main() -> ExitCode {
     }
     let began = Instant::now();
     let holds = |c: &snapshots::fuzz::Case, text: &str| c.features.iter().any(|f| f.contains(text));
-    let wanted = |c: &snapshots::fuzz::Case| a.only.as_ref().is_none_or(|o| holds(c, o)) && !a.without.iter().any(|w| holds(c, w));
+    let wanted =
+        |c: &snapshots::fuzz::Case| -> bool { a.only.as_ref().is_none_or(|o| holds(c, o)) && !a.without.iter().any(|w| holds(c, w)) };
     let mut left_out: std::collections::BTreeMap<String, usize> = std::collections::BTreeMap::new();
     let mut cases = Vec::new();
-    for c in (a.seed..).map(generate) {
-        if cases.len() as u64 >= a.cases {
-            break;
-        }
-        if !wanted(&c) {
-            continue;
-        }
-        match run::fits(&c) {
-            Ok(()) => cases.push(c),
-            Err(why) => *left_out.entry(why).or_insert(0) += 1,
+    let mut next = a.seed;
+    while (cases.len() as u64) < a.cases {
+        let tried: Vec<_> = (next..next + 64).into_par_iter().map(generate).filter(|c| wanted(c)).map(|c| (run::fits(&c), c)).collect();
+        next += 64;
+        for (fits, c) in tried {
+            match fits {
+                _ if cases.len() as u64 >= a.cases => break,
+                Ok(()) => cases.push(c),
+                Err(why) => *left_out.entry(why).or_insert(0) += 1,
+            }
         }
     }
     for (why, n) in &left_out {
