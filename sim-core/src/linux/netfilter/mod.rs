@@ -12,8 +12,6 @@ pub mod failed;
 pub mod hook;
 pub mod hooks;
 mod index;
-#[cfg(test)]
-mod index_tests;
 pub(crate) mod ipv6;
 pub mod matches;
 pub mod nft;
@@ -23,6 +21,8 @@ pub mod state;
 pub mod targets;
 #[cfg(test)]
 pub(crate) mod testing;
+#[cfg(test)]
+mod tests_index;
 pub mod xtables;
 
 pub use apply::{XtError, XtFailed};
