@@ -70,9 +70,8 @@ pub fn run(built: Built, plan: &Plan) -> Result<Observed, LabError> {
     for (netns, listen) in &plan.servers {
         r.serve(*netns, listen.clone())?;
     }
-    let began = clock::wall();
-    r.flows()?;
-    let end = plan.end.map_or(u64::MAX, |d| began + u64::try_from(d.as_nanos()).unwrap_or(0));
+    // the simulated run went on as long behind its last flow
+    let end = r.flows()? + u64::try_from(plan.agenda.linger.as_nanos()).unwrap_or(0);
     for record in &mut r.records {
         record.outcome.server = server_of(&r.servers, record.id);
     }
@@ -162,7 +161,8 @@ impl Run<'_> {
         }
     }
 
-    fn flows(&mut self) -> Result<(), LabError> {
+    /// Runs all flows; when the last had ended, in nanoseconds since 1970.
+    fn flows(&mut self) -> Result<u64, LabError> {
         let origin = self.clock.now();
         let flows = self.plan.agenda.flows.clone();
         let changes = self.plan.agenda.changes.clone();
@@ -209,9 +209,10 @@ impl Run<'_> {
                 _ => active.clear(),
             }
         }
+        let ended = clock::wall();
         clock::pause(self.plan.agenda.linger.min(Duration::from_millis(300)));
         self.quiet();
-        Ok(())
+        Ok(ended)
     }
 
     /// Waits until then, or until a flow has ended (true).

@@ -98,8 +98,6 @@ pub struct Plan {
     /// When the flows began in the simulated run, since it began, and when it ended: the real ones begin at the same times, so that
     /// timers of both kernels go off between the same flows.
     pub schedule: Vec<Duration>,
-    /// When the simulated run ended: what the real kernel does later is not compared.
-    pub end: Option<Duration>,
     /// Why the two kernels could not do the same, if they could not.
     pub unlike: Option<Unfit>,
 }
