@@ -182,6 +182,13 @@ fn host(b: &mut Blueprint, world: &Scenario, h: &crate::schema::Host, addresses:
     for n in &h.namespaces {
         push(b, Place::netns(name, n.name.value.as_str()), machine::up("lo"), "boot");
     }
+    if h.ipv6.as_ref().is_some_and(|v| v.value) {
+        run(b, name, "sysctl -w net.ipv6.conf.all.disable_ipv6=0", "ipv6");
+        for n in &h.namespaces {
+            let line = format!("ip netns exec {} sysctl -w net.ipv6.conf.all.disable_ipv6=0", n.name.value);
+            run(b, name, &line, "ipv6");
+        }
+    }
     if let Some(text) = &h.run {
         run(b, name, &text.value, "run");
     }

@@ -31,6 +31,9 @@ pub struct Host {
     /// Names that it knows.
     #[serde(default)]
     pub etc_hosts: IndexMap<String, At<AnyAddr>>,
+    /// Whether IPv6 is switched on, before the commands of `run`; off if not given.
+    #[serde(default)]
+    pub ipv6: Option<At<bool>>,
     /// Commands, one a line.
     #[serde(default)]
     pub run: Option<At<String>>,

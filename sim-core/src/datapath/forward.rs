@@ -32,7 +32,9 @@ impl<T: Tracer> Walk<'_, T> {
             self.icmp_send(&skb, Error::TimeExceeded { code: 0 });
             return self.drop_skb(skb, iif, DropReason::TtlExceeded);
         }
-        if len > dst.mtu && df {
+        // what conntrack has put together is looked at by its largest part (ip_exceeds_mtu)
+        let fits_again = skb.frag_max > 0 && skb.frag_max <= dst.mtu;
+        if len > dst.mtu && df && !fits_again {
             self.cause = skb.id;
             self.flow = skb.flow;
             self.icmp_send(&skb, Error::Unreachable { code: 4, mtu: u16::try_from(dst.mtu).unwrap_or(u16::MAX) });

@@ -1,6 +1,7 @@
 //! ICMP: echo, errors that come in, errors that are made.
 //!
 //! Models: net/ipv4/icmp.c icmp_rcv, icmp_echo, icmp_unreach, __icmp_send, icmpv4_xrlim_allow; net/ipv4/raw.c raw_err, raw_local_deliver.
+//! Simplifies: an error takes one from the bucket of all destinations, where the kernel takes nothing, one or two by chance.
 //! Spec: RFC 792, RFC 1122 section 3.2.2, RFC 1812 section 4.3.
 
 use super::output::{SendSpec, ip_send};
@@ -267,7 +268,11 @@ impl<T: Tracer> Walk<'_, T> {
         let limited = config.sysctl.icmp_ratemask >> kind & 1 == 1 && !(kind == 3 && code == 4) && dst.oif != super::route::LOOPBACK;
         if limited {
             let timeout = u64::from(config.sysctl.icmp_ratelimit) * 1_000_000;
-            let allowed = timeout == 0 || (self.icmp_global_allow() && self.take_tokens(peer, timeout, 6 * timeout));
+            let from_lo = about.iif == super::route::LOOPBACK;
+            let allowed = (from_lo || self.icmp_global_allow()) && (timeout == 0 || self.take_tokens(peer, timeout, 6 * timeout));
+            if allowed {
+                self.icmp_global_consume();
+            }
             if !allowed {
                 self.step(about, IfIndex::NONE, Evidence::IcmpError { kind, code, packet: PacketId::NONE });
                 return;
@@ -320,16 +325,31 @@ impl<T: Tracer> Walk<'_, T> {
         self.cause = before;
     }
 
-    /// The bucket of all destinations: 1000 a second, at most 50 at once (icmp_global_allow).
+    /// An error was sent: the bucket of all destinations has one less (icmp_global_consume).
+    pub(super) fn icmp_global_consume(&mut self) {
+        if let Some((credit, _)) = &mut self.ns.icmp_limits.global {
+            *credit = credit.saturating_sub(1);
+        }
+    }
+
+    /// The bucket of all destinations: so many a second, and so many at once (icmp_global_allow). It is filled when it is empty, and every
+    /// 20 ms at the earliest.
     pub(super) fn icmp_global_allow(&mut self) -> bool {
+        let (per_sec, burst) = (self.ns.config.sysctl.icmp_msgs_per_sec, self.ns.config.sysctl.icmp_msgs_burst);
         let now = self.now;
-        let (mut tokens, last) = self.ns.icmp_limits.global.unwrap_or((50, now));
-        let gained = now.since(last).as_millis().min(50) as u32;
-        let last = if gained > 0 { now } else { last };
-        tokens = (tokens + gained).min(50);
-        let allowed = tokens > 0;
-        self.ns.icmp_limits.global = Some((tokens.saturating_sub(1), last));
-        allowed
+        let (credit, passed) = match self.ns.icmp_limits.global {
+            Some((credit, last)) => (credit, now.since(last).as_millis().min(1_000) as u64),
+            None => (0, 1_000),
+        };
+        if credit > 0 {
+            return true;
+        }
+        let gained = u64::from(per_sec) * passed / 1_000;
+        if passed < 20 || gained == 0 {
+            return false;
+        }
+        self.ns.icmp_limits.global = Some((u32::try_from(gained).unwrap_or(u32::MAX).min(burst), now));
+        true
     }
 }
 

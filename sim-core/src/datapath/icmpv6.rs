@@ -266,6 +266,7 @@ impl<T: Tracer> Walk<'_, T> {
         let enough = p.tokens >= timeout;
         if enough {
             p.tokens -= timeout;
+            self.icmp_global_consume();
         }
         enough
     }

@@ -283,7 +283,8 @@ impl<T: Tracer> Walk<'_, T> {
             // a program would be asked
             return;
         }
-        let own = |a: &Ipv6Addr| self.ns.config.devices.iter().any(|d| d.addrs6.iter().any(|i| i.local == *a && i.dad == Dad::Done));
+        let device = self.ns.config.devices.get(dev);
+        let own = |a: &Ipv6Addr| device.is_some_and(|d| d.addrs6.iter().any(|i| i.local == *a && i.dad == Dad::Done));
         let to = if unicast { target } else { solicited_node(target) };
         let Some(src) = wanted.filter(own).or_else(|| select_source(&self.ns.config, dev, to)) else { return };
         self.ndisc_send_ns(dev, src, to, target, None, flow);

@@ -192,6 +192,13 @@ impl<T: Tracer> Walk<'_, T> {
         let mtu = if skb.forwarded { dst.mtu } else { self.path_mtu(to, dst.mtu) };
         skb.local_route = dst.kind == RouteType::Local;
         let next_hop = dst.gateway.unwrap_or(to);
+        if p.header.dont_fragment && skb.frag_max > mtu {
+            // a piece with DF does not fit (ip_fragment)
+            self.cause = skb.id;
+            self.flow = skb.flow;
+            self.icmp_send(&skb, super::icmp::Error::Unreachable { code: 4, mtu: u16::try_from(mtu).unwrap_or(u16::MAX) });
+            return self.drop_skb(skb, dst.oif, DropReason::PktTooBig);
+        }
         // what came in pieces goes out in pieces no larger
         let mtu = if skb.frag_max > 0 { mtu.min(skb.frag_max) } else { mtu };
         if p.len() as u32 > mtu && (!p.header.dont_fragment || skb.frag_max > 0) {
@@ -207,7 +214,8 @@ impl<T: Tracer> Walk<'_, T> {
         self.neigh_output(skb, dst.oif, next_hop);
     }
 
-    /// Cuts a packet into parts of at most `mtu` bytes (ip_do_fragment).
+    /// Cuts a packet into parts of at most `mtu` bytes (ip_do_fragment). What was put together here is cut where it was before, if
+    /// those parts fit.
     fn ip_do_fragment(&mut self, skb: Box<Skb>, oif: IfIndex, next_hop: Ipv4Addr, mtu: u32) {
         let Some(whole) = skb.frame.ipv4() else { return };
         let room = (mtu as usize).saturating_sub(Ipv4Packet::HEADER_LEN) & !7;
@@ -216,18 +224,55 @@ impl<T: Tracer> Walk<'_, T> {
         }
         let bytes = whole.encode();
         let data = &bytes[Ipv4Packet::HEADER_LEN.min(bytes.len())..];
-        let (header, protocol) = (whole.header, whole.body.protocol());
-        let last_offset = header.fragment_offset;
-        let count = data.len().div_ceil(room);
-        self.step(&skb, oif, Evidence::Fragment { mtu, parts: u16::try_from(count).unwrap_or(u16::MAX) });
-        for (i, part) in data.chunks(room).enumerate() {
+        let (mut header, protocol) = (whole.header, whole.body.protocol());
+        let first_offset = header.fragment_offset;
+        let before =
+            skb.frag_sizes.as_deref().filter(|sizes| fit_again(sizes, data.len(), (mtu as usize).saturating_sub(Ipv4Packet::HEADER_LEN)));
+        let sizes: Vec<usize> = match before {
+            Some(sizes) => {
+                // ip_fraglist_init writes the field anew
+                header.dont_fragment = false;
+                sizes.iter().map(|n| usize::from(*n)).collect()
+            }
+            None => data.chunks(room).map(<[u8]>::len).collect(),
+        };
+        self.step(&skb, oif, Evidence::Fragment { mtu, parts: u16::try_from(sizes.len()).unwrap_or(u16::MAX) });
+        let mut at = 0;
+        for size in sizes {
+            let Some(part) = data.get(at..at + size) else { break };
             let mut copy = self.clone_skb(&skb);
             let mut h = header;
-            h.fragment_offset = last_offset.saturating_add(u16::try_from(i * room).unwrap_or(u16::MAX));
-            h.more_fragments = header.more_fragments || i + 1 < count;
+            h.fragment_offset = first_offset.saturating_add(u16::try_from(at).unwrap_or(u16::MAX));
+            at += size;
+            h.more_fragments = header.more_fragments || at < data.len();
             copy.frame.net = Net::Ipv4(Ipv4Packet { header: h, body: Body::Fragment { protocol, bytes: Bytes::from(part) } });
             self.changed(&mut copy, |s| Change::Whole(Box::new(s.frame.clone())));
             self.neigh_output(copy, oif, next_hop);
+        }
+    }
+}
+
+/// Whether a packet of `len` bytes of data can be cut where it was cut before, into parts of at most `room` bytes.
+fn fit_again(sizes: &[u16], len: usize, room: usize) -> bool {
+    let whole_units = sizes.split_last().is_some_and(|(_, rest)| rest.iter().all(|n| n % 8 == 0));
+    whole_units && sizes.iter().all(|n| usize::from(*n) <= room) && sizes.iter().map(|n| usize::from(*n)).sum::<usize>() == len
+}
+
+#[cfg(test)]
+mod tests {
+    use super::fit_again;
+
+    #[test]
+    fn parts_that_can_be_made_again() {
+        for (sizes, len, room, want) in [
+            (&[800, 104, 400][..], 1304, 800, true),
+            (&[800, 104, 401], 1305, 800, true),
+            (&[800, 104, 400], 1304, 792, false),
+            (&[804, 100], 904, 1480, false),
+            (&[800, 104], 900, 1480, false),
+            (&[], 0, 1480, false),
+        ] {
+            assert_eq!(fit_again(sizes, len, room), want, "{sizes:?}");
         }
     }
 }

@@ -216,6 +216,7 @@ impl<T: Tracer> Walk<'_, T> {
         skb.forwarded = false;
         skb.frag_max = 0;
         skb.next_hop = None;
+        skb.frag_sizes = None;
         skb.iif = IfIndex::NONE;
         skb.pkt_type = PktType::Host;
     }

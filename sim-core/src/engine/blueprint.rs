@@ -235,7 +235,13 @@ impl Blueprint {
         }
         for s in &self.servers {
             let netns = at(&engine.world, &s.place)?;
-            engine.world.spawn(netns, &s.listen.name, FlowId::NONE, Box::new(Echo::new(s.listen.clone())));
+            let mut listen = s.listen.clone();
+            // a server without an address of its own hears both families where there are two
+            let ipv6 = engine.world.ns(netns).is_some_and(|n| n.config.sysctl.conf6_all.disable_ipv6 == 0);
+            if ipv6 && listen.at.addr.is_ipv4() && listen.at.addr.is_unspecified() {
+                listen.at.addr = crate::packet::Ipv6Addr::UNSPECIFIED.into();
+            }
+            engine.world.spawn(netns, &s.listen.name, FlowId::NONE, Box::new(Echo::new(listen)));
         }
         Ok(engine)
     }

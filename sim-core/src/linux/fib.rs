@@ -1,13 +1,13 @@
 //! Route tables: longest prefix first.
 //!
 //! Models: net/ipv4/fib_trie.c fib_table_lookup, net/ipv4/fib_semantics.c struct fib_info.
-//! Simplifies: the trie is a table per prefix length; what it finds, and in which order, is the same.
+//! Simplifies: the trie is another structure (`fib_store`); what it finds, and in which order, is the same.
 //!
 //! A table may lie over a shared base: a full mesh of routes is stored once for all nodes,
 //! and each node keeps only how it differs.
 
 use super::device::Scope;
-use super::hot::HotMap;
+use super::fib_store::Store;
 use super::id::{IfIndex, RowId, Source};
 use crate::packet::{Address, Prefix};
 use smallvec::SmallVec;
@@ -115,125 +115,8 @@ pub struct Route<A> {
 
 impl<A: Address> Route<A> {
     /// The order among routes of one prefix.
-    fn rank(&self) -> (Reverse<u8>, u32) {
+    pub(super) fn rank(&self) -> (Reverse<u8>, u32) {
         (Reverse(self.tos), self.metric)
-    }
-}
-
-type Bucket<A> = SmallVec<[Route<A>; 1]>;
-
-/// Above this number of prefixes a table is indexed; below, a scan is faster and smaller.
-const SCAN_LIMIT: usize = 12;
-
-/// Routes by prefix.
-#[derive(Clone, Debug)]
-enum Store<A> {
-    /// In order of lookup.
-    Few(Vec<Route<A>>),
-    /// Indexed, with the prefix lengths that occur (bit n of `lens` for length n + 1).
-    Many { buckets: HotMap<Prefix<A>, Bucket<A>>, lens: u128, default: bool },
-}
-
-impl<A: Address> Default for Store<A> {
-    fn default() -> Self {
-        Store::Few(Vec::new())
-    }
-}
-
-impl<A: Address> Store<A> {
-    fn len(&self) -> usize {
-        match self {
-            Store::Few(v) => v.len(),
-            Store::Many { buckets, .. } => buckets.sorted().iter().map(|(_, b)| b.len()).sum(),
-        }
-    }
-
-    fn order(r: &Route<A>) -> (Reverse<u8>, Prefix<A>, (Reverse<u8>, u32)) {
-        (Reverse(r.prefix.len()), r.prefix, r.rank())
-    }
-
-    /// Adds behind the routes of the same rank, or before them.
-    fn insert(&mut self, route: Route<A>, before_equals: bool) {
-        match self {
-            Store::Few(v) => {
-                let key = Self::order(&route);
-                let at = v.partition_point(|r| if before_equals { Self::order(r) < key } else { Self::order(r) <= key });
-                // there are thousands of such tables, each of a few routes: no room in advance
-                v.reserve_exact(1);
-                v.insert(at, route);
-                if v.len() > SCAN_LIMIT {
-                    let mut many = Store::Many { buckets: HotMap::default(), lens: 0, default: false };
-                    for r in std::mem::take(v) {
-                        many.insert(r, false);
-                    }
-                    *self = many;
-                }
-            }
-            Store::Many { buckets, lens, default } => {
-                match route.prefix.len() {
-                    0 => *default = true,
-                    n => *lens |= 1 << (n - 1),
-                }
-                match buckets.get_mut(&route.prefix) {
-                    Some(b) => {
-                        let key = route.rank();
-                        let at = b.iter().position(|r| if before_equals { r.rank() >= key } else { r.rank() > key }).unwrap_or(b.len());
-                        b.insert(at, route);
-                    }
-                    None => {
-                        let prefix = route.prefix;
-                        buckets.insert(prefix, SmallVec::from_iter([route]));
-                    }
-                }
-            }
-        }
-    }
-
-    fn at(&self, prefix: Prefix<A>) -> &[Route<A>] {
-        match self {
-            Store::Few(v) => {
-                let from = v.partition_point(|r| (Reverse(r.prefix.len()), r.prefix) < (Reverse(prefix.len()), prefix));
-                let n = v[from..].iter().take_while(|r| r.prefix == prefix).count();
-                &v[from..from + n]
-            }
-            Store::Many { buckets, .. } => buckets.get(&prefix).map_or(&[], |b| b.as_slice()),
-        }
-    }
-
-    fn remove(&mut self, row: RowId, prefix: Prefix<A>) -> Option<Route<A>> {
-        match self {
-            Store::Few(v) => {
-                let at = v.iter().position(|r| r.row == row)?;
-                Some(v.remove(at))
-            }
-            Store::Many { buckets, .. } => {
-                let b = buckets.get_mut(&prefix)?;
-                let at = b.iter().position(|r| r.row == row)?;
-                let gone = b.remove(at);
-                if b.is_empty() {
-                    buckets.remove(&prefix);
-                }
-                Some(gone)
-            }
-        }
-    }
-
-    fn all(&self) -> Vec<&Route<A>> {
-        match self {
-            Store::Few(v) => v.iter().collect(),
-            Store::Many { buckets, .. } => buckets.sorted().into_iter().flat_map(|(_, b)| b.iter()).collect(),
-        }
-    }
-
-    #[inline]
-    fn has_len(&self, len: u8) -> bool {
-        match self {
-            Store::Few(_) => true,
-            Store::Many { lens, default, .. } => match len {
-                0 => *default,
-                n => lens >> (n - 1) & 1 == 1,
-            },
-        }
     }
 }
 
@@ -329,9 +212,9 @@ impl<A: Address> FibTable<A> {
 
     /// All routes, by prefix as `ip route show` lists them: by address, longer prefixes first, then metric.
     pub fn all(&self) -> Vec<&Route<A>> {
-        let mut all = self.own.all();
+        let mut all: Vec<&Route<A>> = self.own.iter().collect();
         if let Some(base) = &self.base {
-            all.extend(base.0.all().into_iter().filter(|r| !self.hidden.contains(&r.row)));
+            all.extend(base.0.iter().filter(|r| !self.hidden.contains(&r.row)));
         }
         all.sort_by_key(|r| (r.prefix.addr(), Reverse(r.prefix.len()), r.rank()));
         all
@@ -340,36 +223,48 @@ impl<A: Address> FibTable<A> {
     /// Visits the routes that hold `dst`, longest prefix first, until `visit` breaks.
     #[inline]
     pub fn covering<'t, B>(&'t self, dst: A, mut visit: impl FnMut(&'t Route<A>) -> ControlFlow<B>) -> ControlFlow<B> {
-        if let (Store::Few(own), None) = (&self.own, &self.base) {
-            for r in own {
-                if r.prefix.contains(dst) {
+        let Some(base) = &self.base else {
+            if let Some(few) = self.own.few() {
+                for r in few {
+                    if r.prefix.contains(dst) {
+                        visit(r)?;
+                    }
+                }
+                return ControlFlow::Continue(());
+            }
+            for bucket in self.own.covering(dst) {
+                for r in bucket {
                     visit(r)?;
                 }
             }
             return ControlFlow::Continue(());
-        }
-        let base = self.base.as_deref();
-        for len in (0..=A::BITS).rev() {
-            let in_own = self.own.has_len(len);
-            let in_base = base.is_some_and(|b| b.0.has_len(len));
-            if !in_own && !in_base {
-                continue;
-            }
-            let prefix = Prefix::new(dst, len);
-            match (in_own, in_base) {
-                (true, false) => {
-                    for r in self.own.at(prefix) {
+        };
+        let (mut own, mut shared) = (self.own.covering(dst).peekable(), base.0.covering(dst).peekable());
+        let prefix = |b: &&'t [Route<A>]| b.first().map(|r| r.prefix);
+        loop {
+            match (own.peek().and_then(prefix), shared.peek().and_then(prefix)) {
+                (None, None) => return ControlFlow::Continue(()),
+                (Some(p), Some(q)) if p == q => {
+                    own.next();
+                    shared.next();
+                    for r in self.at(p) {
+                        visit(r)?;
+                    }
+                }
+                (Some(p), q) if q.is_none_or(|q| q.len() < p.len()) => {
+                    for r in own.next().unwrap_or_default() {
                         visit(r)?;
                     }
                 }
                 _ => {
-                    for r in self.at(prefix) {
-                        visit(r)?;
+                    for r in shared.next().unwrap_or_default() {
+                        if !self.hidden.contains(&r.row) {
+                            visit(r)?;
+                        }
                     }
                 }
             }
         }
-        ControlFlow::Continue(())
     }
 
     /// The first route that holds `dst` and that `fits` accepts.
@@ -383,7 +278,8 @@ impl<A: Address> FibTable<A> {
 
     /// The row `row`, wherever it is.
     pub fn row(&self, row: RowId) -> Option<&Route<A>> {
-        self.all().into_iter().find(|r| r.row == row)
+        let shared = self.base.iter().flat_map(|b| b.0.iter()).filter(|r| !self.hidden.contains(&r.row));
+        self.own.iter().chain(shared).find(|r| r.row == row)
     }
 }
 

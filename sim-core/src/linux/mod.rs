@@ -26,6 +26,7 @@ pub mod device;
 pub mod errno;
 pub mod fdb;
 pub mod fib;
+mod fib_store;
 pub mod fragment;
 pub mod hot;
 pub mod id;

@@ -74,6 +74,8 @@ pub struct Skb {
     pub forwarded: bool,
     /// Largest fragment that it was put together from, in bytes; 0 if it was whole (frag_max_size).
     pub frag_max: u32,
+    /// Bytes of data of each fragment that it was put together from, in order (frag_list).
+    pub frag_sizes: Option<std::sync::Arc<[u16]>>,
     /// IP_CT_UNTRACKED: conntrack leaves it alone.
     pub untracked: bool,
     /// `ipvs_property`: IPVS has had it, and leaves it alone from now on.
@@ -107,6 +109,7 @@ impl Skb {
             socket: SocketId::NONE,
             forwarded: false,
             frag_max: 0,
+            frag_sizes: None,
             untracked: false,
             ipvs: false,
             confirms: false,

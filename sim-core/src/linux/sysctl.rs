@@ -243,6 +243,18 @@ pub struct Sysctls {
     pub icmp_ratemask: u32,
     /// `net.ipv4.icmp_errors_use_inbound_ifaddr`.
     pub icmp_errors_use_inbound_ifaddr: bool,
+    /// `net.ipv4.ipfrag_time`: seconds that fragments wait for the others.
+    pub ipfrag_time: u32,
+    /// `net.ipv4.ipfrag_max_dist`: fragments of one sender that may come between two of one packet; 0 for any number.
+    pub ipfrag_max_dist: u32,
+    /// `net.ipv4.ipfrag_high_thresh`: bytes that waiting fragments may take; with more, no packet is begun.
+    pub ipfrag_high_thresh: u32,
+    /// `net.ipv4.ipfrag_low_thresh`; kept, the kernel does not use it.
+    pub ipfrag_low_thresh: u32,
+    /// `net.ipv4.icmp_msgs_per_sec`: ICMP errors a second to all destinations.
+    pub icmp_msgs_per_sec: u32,
+    /// `net.ipv4.icmp_msgs_burst`: how many at once.
+    pub icmp_msgs_burst: u32,
     /// `net.ipv4.tcp_syn_retries`.
     pub tcp_syn_retries: u8,
     /// `net.ipv4.tcp_synack_retries`.
@@ -304,6 +316,12 @@ impl Default for Sysctls {
             icmp_ratelimit: 1_000,
             icmp_ratemask: 0x1818,
             icmp_errors_use_inbound_ifaddr: false,
+            ipfrag_time: 30,
+            ipfrag_max_dist: 64,
+            ipfrag_high_thresh: 4_194_304,
+            ipfrag_low_thresh: 3_145_728,
+            icmp_msgs_per_sec: 1_000,
+            icmp_msgs_burst: 50,
             tcp_syn_retries: 6,
             tcp_synack_retries: 5,
             tcp_syn_linear_timeouts: 4,

@@ -171,7 +171,9 @@ fn drop_layer(reason: DropReason) -> &'static str {
         | R::UnicastInL2Multicast
         | R::PktTooBig
         | R::TtlExceeded
-        | R::FragReasmTimeout => "ip",
+        | R::FragReasmTimeout
+        | R::DupFrag
+        | R::FragTooFar => "ip",
         R::IpRpFilter
         | R::IpOutNoRoutes
         | R::IpInNoRoutes

@@ -76,6 +76,8 @@ reasons! {
     TcpListenOverflow "TCP_LISTEN_OVERFLOW" "the listener's queue is full",
     SocketRcvbuff "SOCKET_RCVBUFF" "the socket's receive buffer is full",
     FragReasmTimeout "FRAG_REASM_TIMEOUT" "not all fragments came in time",
+    DupFrag "DUP_FRAG" "the fragment is here already",
+    FragTooFar "FRAG_TOO_FAR" "too many other fragments of the sender came between",
     LinkLoss "LINK_LOSS" "lost on the wire",
     Oversize "OVERSIZE" "larger than the wire or the other end takes",
     ArpNotForUs "ARP_PVLAN_DISABLE" "an ARP packet that needs no answer",

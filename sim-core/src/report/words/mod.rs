@@ -123,6 +123,8 @@ fn drop(v: &StepView<'_>, reason: DropReason) -> Words {
             "The packet reached the right port, but no device of that port has its network identifier (VNI), or it is down.".to_owned()
         }
         R::VxlanEntryExists => "A permanent entry is not moved by what is heard.".to_owned(),
+        R::DupFrag => "It was sent twice; the others of its packet stay.".to_owned(),
+        R::FragTooFar => "Its identification may have come round again, so what waits under it may be of another packet.".to_owned(),
         R::MacInvalidSource
         | R::VxlanInvalidHdr
         | R::IpTunnelEcn

@@ -309,12 +309,6 @@ pub(super) fn line(a: &IfAddr<Ipv6Addr>) -> String {
     if a.noprefixroute {
         out.push_str(" noprefixroute");
     }
-    // what comes from a hardware address says so
-    if a.scope == crate::linux::device::Scope::Link && a.source == crate::linux::Source::Kernel {
-        out.push_str(" proto kernel_ll");
-    } else if a.local.is_loopback() {
-        out.push_str(" proto kernel_lo");
-    }
     out
 }
 
