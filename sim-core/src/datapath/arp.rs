@@ -5,6 +5,7 @@
 //! pneigh_enqueue, neigh_proxy_process.
 //! Spec: RFC 826, RFC 1027 (proxies), RFC 5227.
 //! Simplifies: `medium_id` is 0 everywhere.
+//! Seen in: 01-same-node-bridge, 20-arp-failure, 31-calico-proxy-arp.
 
 use super::neighbour::Nd;
 use super::route::{Dst, select_addr};

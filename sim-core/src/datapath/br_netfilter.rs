@@ -2,6 +2,7 @@
 //!
 //! Models: net/bridge/br_netfilter_hooks.c br_nf_pre_routing, br_nf_forward_ip, br_nf_post_routing, br_nf_dev_xmit.
 //! Simplifies: no ebtables; the IP hooks inside are those of IPv4 alone.
+//! Seen in: 06-clusterip-remote-pod, 08-clusterip-same-node-nfcall0, 09-hairpin-on, 22-forward-policy-drop.
 //!
 //! With `bridge-nf-call-iptables` a bridged IPv4 packet passes the IP hooks with the bridge as its device:
 //!

@@ -3,6 +3,7 @@
 //! Models: net/bridge/br_input.c br_handle_frame, br_handle_frame_finish; br_forward.c br_forward, br_flood;
 //! br_fdb.c br_fdb_update; br_device.c br_dev_xmit.
 //! Simplifies: no spanning tree (every port that is up forwards), no multicast snooping.
+//! Seen in: 01-same-node-bridge, 05-docker-publish-dnat, 09-hairpin-on.
 //!
 //! ```text
 //!  port ─► PRE_ROUTING ─► learn ─► look up ─┬─► FORWARD ─► POST_ROUTING ─► port(s)

@@ -4,6 +4,7 @@
 //! net/netfilter/nf_conntrack_proto.c (hooks: PREROUTING and OUTPUT at -200, INPUT and POSTROUTING last);
 //! net/netfilter/nf_conntrack_proto_icmp.c nf_conntrack_icmpv4_error, nf_conntrack_inet_error.
 //! Simplifies: IPv4 only; no UNTRACKED packets; nf_conntrack_checksum is 1; fragments must have been put together before.
+//! Seen in: 05-docker-publish-dnat, 06-clusterip-remote-pod, 105-stray-packets.
 //!
 //! ```text
 //!   PREROUTING ── nf_conntrack_in ──┬─► routed ─► FORWARD ─► POSTROUTING ── confirm

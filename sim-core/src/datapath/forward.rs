@@ -3,6 +3,7 @@
 //! Models: net/ipv4/ip_forward.c ip_forward; net/ipv4/route.c ip_rt_send_redirect.
 //! Spec: RFC 1812 section 5.2.
 //! Simplifies: no IPsec, no source routes.
+//! Seen in: 02-hostgw-cross-node, 104-mtu-and-fragments, 17-ttl-expiry, 18-df-too-big-vxlan.
 
 use super::hook::{HookState, NfVerdict};
 use super::icmp::Error;

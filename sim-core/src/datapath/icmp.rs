@@ -3,6 +3,7 @@
 //! Models: net/ipv4/icmp.c icmp_rcv, icmp_echo, icmp_unreach, __icmp_send, icmpv4_xrlim_allow; net/ipv4/raw.c raw_err, raw_local_deliver.
 //! Simplifies: an error takes one from the bucket of all destinations, where the kernel takes nothing, one or two by chance.
 //! Spec: RFC 792, RFC 1122 section 3.2.2, RFC 1812 section 4.3.
+//! Seen in: 102-reject-variants, 104-mtu-and-fragments, 13-no-endpoints-reject, 17-ttl-expiry, 20-arp-failure.
 
 use super::output::{SendSpec, ip_send};
 use super::walk::Walk;

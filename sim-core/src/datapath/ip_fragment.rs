@@ -4,6 +4,7 @@
 //! net/ipv4/netfilter/nf_defrag_ipv4.c.
 //! Spec: RFC 791 section 3.2, RFC 5722 (no overlaps), RFC 3168 section 5.3 (ECN), RFC 1122 section 3.3.2.
 //! Simplifies: the fragments of PREROUTING and of OUTPUT are kept together; counters of senders are not forgotten.
+//! Seen in: 104-mtu-and-fragments.
 
 use super::route::InputError;
 use super::walk::{Timer, Walk};

@@ -3,6 +3,7 @@
 //! Models: net/ipv4/ip_input.c ip_rcv, ip_rcv_finish, ip_local_deliver, ip_local_deliver_finish; net/ipv4/route.c ip_error.
 //! Spec: RFC 791, RFC 1122 section 3.2.
 //! Simplifies: no options, no early demultiplexing.
+//! Seen in: 101-forwarding-off, 16-no-route, 17-ttl-expiry.
 
 use super::hook::{HookState, NfVerdict};
 use super::icmp::Error;

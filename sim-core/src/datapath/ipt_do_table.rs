@@ -3,6 +3,7 @@
 //! Models: net/netfilter/nf_tables_core.c nft_do_chain with its trace (nft_trace_packet), for the rules that
 //! iptables-nft makes; what rules do is that of net/ipv4/netfilter/ip_tables.c ipt_do_table.
 //! Simplifies: policies have no counters, as in iptables-nft.
+//! Seen in: 06-clusterip-remote-pod, 106-services-mixed, 107-statistic-nth, 13-no-endpoints-reject.
 //!
 //! ```text
 //!   built-in chain ──► rule fits ──► verdict: ACCEPT, DROP            done

@@ -2,6 +2,7 @@
 //!
 //! Models: net/netfilter/nf_nat_proto.c nf_nat_ipv4_manip_pkt, l4proto_manip_pkt; include/net/checksum.h csum_replace4.
 //! Spec: RFC 1624 (incremental checksums), RFC 9260 appendix A (CRC32c of SCTP).
+//! Seen in: 05-docker-publish-dnat, 06-clusterip-remote-pod, 103-egress-masquerade.
 
 use crate::linux::conntrack::Manip;
 use crate::linux::conntrack::tuple::{destination_part, source_part};

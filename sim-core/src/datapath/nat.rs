@@ -3,6 +3,7 @@
 //! Models: net/netfilter/nf_nat_core.c nf_nat_inet_fn, nf_nat_packet, nf_nat_manip_pkt;
 //! net/netfilter/nf_nat_proto.c nf_nat_ipv4_fn, nf_nat_icmp_reply_translation; net/netfilter/nf_nat_masquerade.c.
 //! Simplifies: IPv4 only; no helpers. The route of a masqueraded packet is looked up again for its next hop.
+//! Seen in: 05-docker-publish-dnat, 06-clusterip-remote-pod, 103-egress-masquerade, 106-services-mixed.
 //!
 //! ```text
 //!              PREROUTING, OUTPUT            POSTROUTING, INPUT

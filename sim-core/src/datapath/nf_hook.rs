@@ -3,6 +3,7 @@
 //! Models: net/netfilter/core.c nf_hook_slow; net/ipv4/netfilter/iptable_mangle.c ipt_mangle_out and net/netfilter/nft_chain_route.c
 //! (a packet of this host is routed again when what its route depends on changed); net/netfilter/nf_nat_proto.c nf_nat_ipv4_local_fn.
 //! Which functions there are, and their order, is [`crate::linux::netfilter::hooks`].
+//! Seen in: 05-docker-publish-dnat, 06-clusterip-remote-pod, 13-no-endpoints-reject, 22-forward-policy-drop.
 
 use super::conntrack::{nf_conntrack_confirm, nf_conntrack_in};
 use super::hook::{HookState, NfVerdict};

@@ -3,6 +3,7 @@
 //! Models: net/ipv4/ip_output.c __ip_local_out, ip_output, ip_finish_output, ip_do_fragment.
 //! Spec: RFC 791 section 3.2 (fragmentation).
 //! Simplifies: identifications count up per namespace; packets with DF carry 0.
+//! Seen in: 104-mtu-and-fragments, 18-df-too-big-vxlan, 21-closed-ports.
 
 use super::hook::{HookState, NfVerdict};
 use super::route::{Ask, Dst, find_output, l4_of};

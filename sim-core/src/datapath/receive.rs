@@ -3,6 +3,7 @@
 //! Models: net/core/dev.c __netif_receive_skb_core, net/ethernet/eth.c eth_type_trans.
 //! Spec: IEEE 802.1Q-2018 clause 9 (tags).
 //! Simplifies: no XDP, no traffic control, no ingress hook.
+//! Seen in: 01-same-node-bridge, 03-vxlan-flannel.
 
 use super::transmit::net_len;
 use super::walk::Walk;

@@ -1,6 +1,7 @@
 //! The answers of REJECT.
 //!
 //! Models: net/ipv4/netfilter/nf_reject_ipv4.c nf_send_unreach, nf_send_reset.
+//! Seen in: 102-reject-variants, 13-no-endpoints-reject.
 
 use super::hook::HookState;
 use super::icmp::Error;

@@ -3,6 +3,7 @@
 //! Models: net/ipv4/route.c ip_route_input_slow, ip_route_output_key_hash_rcu, ip_route_me_harder (net/ipv4/netfilter.c);
 //! net/ipv4/fib_frontend.c fib_validate_source; net/ipv4/devinet.c inet_select_addr.
 //! Simplifies: of several next hops the first live one is taken.
+//! Seen in: 02-hostgw-cross-node, 140-ipv6-router, 140-policy-rules, 141-rp-filter-marks, 16-no-route.
 
 use super::walk::Walk;
 use crate::linux::config::Config;

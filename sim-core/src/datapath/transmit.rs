@@ -2,6 +2,7 @@
 //!
 //! Models: net/core/dev.c __dev_queue_xmit (devices without a queue), drivers/net/loopback.c, net/bridge/br_device.c br_dev_xmit.
 //! Simplifies: no traffic control, no egress hook.
+//! Seen in: 01-same-node-bridge, 03-vxlan-flannel.
 
 use super::walk::{Beyond, Effect, Walk};
 use crate::linux::IfIndex;

@@ -2,6 +2,7 @@
 //!
 //! Models: net/ipv4/udp.c __udp4_lib_rcv, udp_queue_rcv_skb; net/ipv6/udp.c __udp6_lib_rcv.
 //! Spec: RFC 768.
+//! Seen in: 18-df-too-big-vxlan, 21-closed-ports.
 
 use super::icmp::Error;
 use super::icmpv6::Error6;

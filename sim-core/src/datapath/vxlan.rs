@@ -4,6 +4,7 @@
 //! vxlan_set_mac, vxlan_snoop.
 //! Spec: RFC 7348.
 //! Simplifies: no ARP suppression (`proxy`), no route short circuit (`rsc`), no notices of misses; outer packets are IPv4.
+//! Seen in: 03-vxlan-flannel, 18-df-too-big-vxlan.
 //!
 //! ```text
 //!  frame ─► FDB by destination ─► for each endpoint: route ─► outer headers ─► OUTPUT ─► POSTROUTING

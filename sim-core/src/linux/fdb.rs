@@ -1,6 +1,7 @@
 //! The forwarding database of a bridge: which hardware address is behind which port.
 //!
 //! Models: net/bridge/br_fdb.c.
+//! Seen in: 01-same-node-bridge.
 
 use super::hot::HotMap;
 use super::id::{IfIndex, Source};

@@ -2,6 +2,7 @@
 //!
 //! Models: net/ipv4/fib_trie.c fib_table_lookup, net/ipv4/fib_semantics.c struct fib_info.
 //! Simplifies: the trie is another structure (`fib_store`); what it finds, and in which order, is the same.
+//! Seen in: 02-hostgw-cross-node, 140-ipv6-router, 140-policy-rules, 16-no-route.
 //!
 //! A table may lie over a shared base: a full mesh of routes is stored once for all nodes,
 //! and each node keeps only how it differs.

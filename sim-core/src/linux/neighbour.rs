@@ -2,6 +2,7 @@
 //!
 //! Models: include/net/neighbour.h struct neighbour, include/uapi/linux/neighbour.h NUD_*.
 //! Spec: RFC 826, RFC 4861 section 7.3.2 (states).
+//! Seen in: 20-arp-failure, 31-calico-proxy-arp.
 //!
 //! ```text
 //!            send                 reply                    time passes

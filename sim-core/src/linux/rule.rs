@@ -3,6 +3,7 @@
 //! Models: net/core/fib_rules.c fib_rule_match, fib_rules_lookup, fib_default_rule_pref, rule_exists, rule_find; net/ipv4/fib_rules.c
 //! fib4_rule_match, fib4_rule_action, fib4_rule_suppress.
 //! Simplifies: no tunnel identifiers, no VRF (`l3mdev`), no flow labels.
+//! Seen in: 140-ipv6-router, 140-policy-rules, 141-rp-filter-marks.
 //!
 //! ```text
 //!  rules by preference ──► fits the packet? ──► table ──► a route, unless it is `throw` or suppressed: the next rule

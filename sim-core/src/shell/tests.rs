@@ -344,7 +344,7 @@ curl: (7) Failed to connect to 10.0.0.2 port 80 after 0 ms: Couldn't connect to 
             ("ip link set eth0 txqueuelen 10", "not simulated: `txqueuelen`", 1),
             ("ping -f 10.0.0.2", "not simulated: `-f`", 1),
             ("curl https://10.0.0.2/", "not simulated: TLS (https)", 1),
-            ("ip -6 route", "not simulated: `-6`", 255),
+            ("ip -0 link", "not simulated: `-0`", 255),
         ] {
             let e = parse(line).expect_err(line);
             assert_eq!(e.message, words, "{line}");

@@ -125,7 +125,7 @@ fn every_file_is_in_the_module_tree() {
 fn declares(text: &str, name: &str) -> bool {
     text.lines().any(|l| {
         let l = l.trim();
-        let l = l.strip_prefix("pub(crate) ").or_else(|| l.strip_prefix("pub ")).unwrap_or(l);
+        let l = l.strip_prefix("pub(crate) ").or_else(|| l.strip_prefix("pub(super) ")).or_else(|| l.strip_prefix("pub ")).unwrap_or(l);
         l == format!("mod {name};") || l.starts_with(&format!("{name}::"))
     })
 }

@@ -3,6 +3,7 @@
 //! Models: net/ipv4/tcp_output.c tcp_connect; net/ipv4/tcp.c tcp_close, tcp_shutdown, tcp_recvmsg, tcp_cleanup_rbuf.
 //! Spec: RFC 9293 section 3.10.
 //! Simplifies: no SO_LINGER; close(2) never blocks.
+//! Seen in: 16-no-route, 20-arp-failure, 21-closed-ports.
 
 use super::conn::Conn;
 use crate::linux::Errno;

@@ -3,6 +3,7 @@
 //! Models: net/ipv4/tcp_ipv4.c tcp_v4_rcv, tcp_v4_err, tcp_v4_send_reset; net/ipv4/tcp_input.c tcp_conn_request.
 //! Spec: RFC 9293.
 //! Simplifies: no SYN cookies (the number of unfinished handshakes is not bounded), no keepalive, no MD5 or AO.
+//! Seen in: 01-same-node-bridge, 105-stray-packets, 21-closed-ports.
 //!
 //! The state machine is in [`Conn`]: it sees one connection and lists [`Action`]s. This file finds the connection,
 //! and carries them out in the namespace.

@@ -3,6 +3,7 @@
 //! Models: net/netfilter/nf_conntrack_core.c __nf_conntrack_confirm, nf_ct_resolve_clash, nf_ct_resolve_clash_harder,
 //! nf_conntrack_tuple_taken.
 //! Simplifies: hash chains have no length limit.
+//! Seen in: 06-clusterip-remote-pod, 13-no-endpoints-reject.
 
 use super::key::Key;
 use super::table::Conntrack;

@@ -4,6 +4,7 @@
 //! get_unique_tuple, find_appropriate_src, find_best_ips_proto, nf_nat_l4proto_unique_tuple, nf_nat_used_tuple_new,
 //! nf_nat_used_tuple_harder (Linux 6.12 and later).
 //! Simplifies: no `--to-ports` with an offset (PROTO_OFFSET), no GRE keys.
+//! Seen in: 05-docker-publish-dnat, 06-clusterip-remote-pod, 103-egress-masquerade.
 
 use super::entry::ProtoTrack;
 use super::table::Conntrack;

@@ -4,6 +4,7 @@
 //! (Linux 6.12 and later).
 //! Spec: RFC 9293 3.3.2; RFC 5961 (challenge acknowledgments).
 //! Simplifies: no SYN proxy, no offload, no sequence adjustment by helpers.
+//! Seen in: 05-docker-publish-dnat, 06-clusterip-remote-pod, 105-stray-packets.
 //!
 //! ```text
 //!            SYN            SYN+ACK            ACK                FIN            ACK

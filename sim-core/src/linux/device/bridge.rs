@@ -1,6 +1,7 @@
 //! What is configured of a bridge and its ports.
 //!
 //! Models: net/bridge/br_private.h struct net_bridge, struct net_bridge_port.
+//! Seen in: 01-same-node-bridge, 09-hairpin-on.
 
 use super::bridge_vlan::BridgeVlans;
 use crate::linux::id::IfIndex;

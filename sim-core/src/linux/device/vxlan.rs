@@ -3,6 +3,7 @@
 //! Models: include/net/vxlan.h struct vxlan_config; drivers/net/vxlan/vxlan_core.c vxlan_nl2conf, vxlan_config_validate.
 //! Spec: RFC 7348.
 //! Simplifies: IPv4 underlays alone; no metadata mode (`external`), no header extensions (GBP, GPE, checksum offload).
+//! Seen in: 03-vxlan-flannel, 18-df-too-big-vxlan.
 
 use crate::linux::id::IfIndex;
 use crate::packet::{Ipv4Addr, Vxlan};

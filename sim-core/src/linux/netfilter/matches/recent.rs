@@ -2,6 +2,7 @@
 //!
 //! Models: net/netfilter/xt_recent.c recent_mt_check, iptables extensions/libxt_recent.c. The lists are in
 //! [`crate::linux::netfilter::state::recent`].
+//! Seen in: 33-session-affinity.
 
 use super::Field;
 use crate::linux::netfilter::eval::MatchCx;

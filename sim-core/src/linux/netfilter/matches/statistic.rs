@@ -1,6 +1,7 @@
 //! `-m statistic`: fits by chance, or every n-th time.
 //!
 //! Models: net/netfilter/xt_statistic.c statistic_mt, iptables extensions/libxt_statistic.c.
+//! Seen in: 06-clusterip-remote-pod, 107-statistic-nth.
 
 use super::Field;
 use crate::linux::netfilter::eval::MatchCx;

@@ -2,6 +2,7 @@
 //!
 //! Models: net/netfilter/xt_nat.c xt_dnat_target_v2, iptables extensions/libxt_NAT.c.
 //! Simplifies: no shifted port ranges (`:port-port/base`).
+//! Seen in: 05-docker-publish-dnat, 06-clusterip-remote-pod.
 
 use crate::linux::conntrack::NatRange;
 use crate::linux::netfilter::option::{Opt, OptError, parse_port};

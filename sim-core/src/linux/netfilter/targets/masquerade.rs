@@ -1,6 +1,7 @@
 //! `-j MASQUERADE`: the flow comes from the address of the device that it leaves by.
 //!
 //! Models: net/netfilter/xt_MASQUERADE.c masquerade_tg, iptables extensions/libxt_NAT.c.
+//! Seen in: 06-clusterip-remote-pod, 103-egress-masquerade.
 
 use super::dnat::{needs_ports, parse_ports, save_flags};
 use crate::linux::conntrack::NatRange;

@@ -1,6 +1,7 @@
 //! `-j REJECT`: drops the packet and says so to its sender.
 //!
 //! Models: net/ipv4/netfilter/ipt_REJECT.c reject_tg, iptables extensions/libipt_REJECT.c.
+//! Seen in: 102-reject-variants, 13-no-endpoints-reject.
 
 use crate::linux::netfilter::option::{Opt, OptError};
 use crate::linux::netfilter::spec::RuleSpec;
