@@ -168,7 +168,7 @@ impl Plan {
         Ok(plan)
     }
 
-    /// Whether a rule decides by chance: the two kernels draw different numbers.
+    /// Whether a rule decides by chance, which the two kernels draw differently, or a command is of a family that is left out.
     fn chance(&self) -> Result<(), Unfit> {
         let typed = self.agenda.flows.iter().filter_map(|f| match &f.kind {
             FlowKind::Run { line } => Some(line.to_string()),
@@ -179,6 +179,9 @@ impl Plan {
         for line in steps.chain(typed).chain(changes) {
             if let Some(word) = ["--mode random", "numgen random", "fully-random"].into_iter().find(|w| line.contains(w)) {
                 return Err(Unfit::Chance(format!("a rule decides by chance (`{word}`), and a real kernel draws other numbers")));
+            }
+            if line.starts_with("ip -6 ") {
+                return Err(Unfit::Other("it uses IPv6, which is off in the real namespaces".to_owned()));
             }
         }
         Ok(())

@@ -572,7 +572,7 @@ mod tests {
         assert_eq!(Target::parse("pod/web"), Ok(Target::Ref(Ref::Pod("default".into(), "web".into()))));
         assert_eq!(Target::parse("svc/shop/web"), Ok(Target::Ref(Ref::Service("shop".into(), "web".into()))));
         assert_eq!(Target::parse("10.0.0.1"), Ok(Target::Addr(Ipv4Addr::new(10, 0, 0, 1).into())));
-        assert_eq!(Target::parse("fd00::2"), Ok(Target::Addr("fd00::2".parse().unwrap())));
+        assert_eq!(Target::parse("fd00::2"), Ok(Target::Addr("fd00::2".parse().expect("an address"))));
         assert_eq!(Target::parse("shop.example.com"), Ok(Target::Name("shop.example.com".into())));
         for bad in ["", "10.0.0.256", "10.0.0.1:80", "pdo/web", "pod/", "node/a/b", "10.0.0.0/24", "a b", "fd00::2::1"] {
             assert!(Target::parse(bad).is_err(), "{bad}");

@@ -299,6 +299,8 @@ impl Nd for Ipv4Addr {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
     use super::*;
     use crate::linux::device::IfAddr;
     use crate::linux::{RowId, Source};

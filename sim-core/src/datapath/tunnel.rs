@@ -128,9 +128,9 @@ impl<T: Tracer> Walk<'_, T> {
     pub(super) fn udp_flow_src_port(&self, skb: &mut Skb, range: (u16, u16)) -> u16 {
         let (min, max) = if range.0 >= range.1 { self.ns.config.sysctl.ip_local_port_range } else { range };
         let hash = self.skb_get_hash(skb);
-        let hash = hash ^ hash << 16;
+        let hash = hash ^ (hash << 16);
         let span = u64::from(max.saturating_sub(min));
-        (u64::from(hash) * span >> 32) as u16 + min
+        ((u64::from(hash) * span) >> 32) as u16 + min
     }
 
     /// Whether the packet fits through the tunnel, `headroom` being what the tunnel adds (skb_tunnel_check_pmtu). If it does

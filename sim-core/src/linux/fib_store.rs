@@ -437,7 +437,7 @@ mod tests {
         for r in &made {
             let bits = r.prefix.addr().to_bits();
             let last = r.prefix.last().to_bits();
-            for dst in [bits, last, bits.wrapping_sub(1), last.wrapping_add(1), bits ^ (last - bits) / 3] {
+            for dst in [bits, last, bits.wrapping_sub(1), last.wrapping_add(1), bits ^ ((last - bits) / 3)] {
                 hold(&table, &own, &plain, A::from_bits(dst));
             }
         }

@@ -96,7 +96,7 @@ fn parse(args: &mut Args<'_>) -> Result<Command, ShellError> {
     }
     let Some(host) = host else { return Err(args.end("Specify \"host\" missing argument.")) };
     if first > last {
-        return Err(args.end(format!("first hop out of range")));
+        return Err(args.end("first hop out of range"));
     }
     let style = Style::Traceroute { queries, together, wait, len, df, port };
     Ok(Command::flow(FlowCommand::Traceroute(Traceroute { host, numeric, first, last, source, len, style })))

@@ -25,7 +25,7 @@ impl Memory for Counting {
         self.asked.push(at);
         let n = self.counts.entry(at).or_default();
         *n += 1;
-        *n % 3 == 0
+        n.is_multiple_of(3)
     }
 }
 

@@ -128,7 +128,7 @@ pub struct Socket {
 }
 
 /// What listens where, and what is connected to whom.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Sockets {
     all: HotMap<SocketId, Socket>,
     last: u32,
@@ -142,20 +142,6 @@ pub struct Sockets {
     tuns: Vec<(IfIndex, SocketId)>,
     /// UDP ports whose sockets tunnel devices own (encap_rcv), once for each device that is up.
     encap: Vec<u16>,
-}
-
-impl Default for Sockets {
-    fn default() -> Self {
-        Sockets {
-            all: HotMap::default(),
-            last: 0,
-            bound: HotMap::default(),
-            connected: HotMap::default(),
-            icmp: Vec::new(),
-            encap: Vec::new(),
-            tuns: Vec::new(),
-        }
-    }
 }
 
 impl Sockets {

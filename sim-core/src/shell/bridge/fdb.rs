@@ -199,7 +199,7 @@ pub(in crate::shell) fn answer(ns: &Netns, show: &Show, now: Time) -> Answer {
         // the table of a tunnel device itself
         let wanted = show.br.as_deref().is_none_or(|n| *devices.name(d.master) == *n);
         if let (DeviceKind::Vxlan(v), true, Some(fdb)) = (&d.kind, wanted, ns.vxlan.get(&d.index)) {
-            let alive = |e: &VxlanEntry| !e.has_aged(now, v.ageing) && !(show.dynamic && e.state == EntryState::Permanent);
+            let alive = |e: &VxlanEntry| !(e.has_aged(now, v.ageing) || show.dynamic && e.state == EntryState::Permanent);
             for (mac, e) in fdb.sorted().into_iter().filter(|(_, e)| alive(e)) {
                 for remote in &e.remotes {
                     let dev = if show.dev.is_none() { format!("dev {} ", d.name) } else { String::new() };

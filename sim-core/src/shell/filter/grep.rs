@@ -58,8 +58,7 @@ fn read(args: &mut Args<'_>, mut g: Grep) -> Result<Command, ShellError> {
             "--color" | "--color=auto" | "--color=never" | "--line-buffered" => {}
             w if options && w.starts_with("--") => return Err(args.unsupported()),
             w if options && w.starts_with('-') => {
-                let mut letters = w[1..].char_indices();
-                while let Some((i, c)) = letters.next() {
+                for (i, c) in w[1..].char_indices() {
                     // the value of an option is the rest of the word, or the next word
                     let mut value = || -> Result<String, ShellError> {
                         let rest = &w[1 + i + c.len_utf8()..];

@@ -312,7 +312,7 @@ pub(super) fn line(a: &IfAddr<Ipv6Addr>) -> String {
     out
 }
 
-fn routes<'n>(ns: &'n Netns, table: Option<TableId>) -> Vec<(TableId, &'n Route<Ipv6Addr>)> {
+fn routes(ns: &Netns, table: Option<TableId>) -> Vec<(TableId, &Route<Ipv6Addr>)> {
     let fib = &ns.config.fib6;
     let tables = [(TableId::MAIN, &fib.main), (TableId::LOCAL, &fib.local)].into_iter().chain(fib.others.iter().map(|(id, t)| (*id, t)));
     let wanted = table.unwrap_or(TableId::MAIN);
@@ -459,7 +459,7 @@ fn get(ns: &Netns, dst: Ipv6Addr, oif: Option<&str>) -> Answer {
     if let Some(v) = hop.and_then(|h| h.via) {
         let _ = write!(s, "via {v} ");
     }
-    let _ = write!(s, "dev {} ", ns.config.devices.name(if local { out } else { out }));
+    let _ = write!(s, "dev {} ", ns.config.devices.name(out));
     if local {
         s.push_str("table local ");
     }

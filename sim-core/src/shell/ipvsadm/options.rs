@@ -341,8 +341,7 @@ pub(super) fn popt(words: &[String], mut each: impl FnMut(Opt, Option<&str>) -> 
             each(*opt, arg.as_deref())?;
             continue;
         }
-        let mut letters = word[1..].char_indices();
-        while let Some((at, letter)) = letters.next() {
+        for (at, letter) in word[1..].char_indices() {
             if COMMANDS.iter().any(|c| c.0 == letter) {
                 return Err(fail(format!("invalid option `{word}'")));
             }

@@ -30,6 +30,7 @@ impl<'f> View<'f> {
     }
 
     /// Bytes of the frame.
+    #[allow(clippy::len_without_is_empty, reason = "a frame has a header")]
     pub fn len(&self) -> u32 {
         self.bytes.len() as u32
     }

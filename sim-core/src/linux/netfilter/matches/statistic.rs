@@ -225,7 +225,6 @@ mod tests {
 
     use super::*;
     use crate::linux::RowId;
-    use crate::linux::netfilter::Match;
     use crate::linux::netfilter::testing::{cx, read, udp};
 
     #[test]
@@ -270,7 +269,7 @@ mod tests {
         let p = udp();
         let m = read("statistic --mode nth --every 2 --packet 0");
         let seen = [((RowId(1), 0), true, 0), ((RowId(2), 0), false, 1)];
-        let ask = |row| Match::from(m.clone()).eval(&cx(&p), (RowId(row), 0), &mut crate::linux::netfilter::eval::Recorded(&seen));
+        let ask = |row| m.clone().eval(&cx(&p), (RowId(row), 0), &mut crate::linux::netfilter::eval::Recorded(&seen));
         assert_eq!((ask(1), ask(2), ask(3)), (Ok(()), Err("every"), Err("every")));
     }
 }

@@ -115,6 +115,7 @@ pub fn parse_command(family: Family, argv: &[&str]) -> Result<Parsed, CmdError> 
 }
 
 /// What was loaded by `-m`, `-j` or `-p`, with the options it was given.
+#[allow(clippy::large_enum_variant, reason = "there is one for each option group of a line, for the time of its reading")]
 enum Ext {
     Match(Match, u32),
     Target(u32),

@@ -236,8 +236,7 @@ impl Parser {
     fn primitive(&mut self) -> Result<Filter, String> {
         let mut q = Quals::default();
         let (mut any, mut typed) = (false, false);
-        loop {
-            let Some(word) = self.peek() else { break };
+        while let Some(word) = self.peek() {
             if let Some(p) = Proto::by_name(word).filter(|_| q.proto.is_none()) {
                 q.proto = Some(p);
             } else if matches!(word, "src" | "dst") {

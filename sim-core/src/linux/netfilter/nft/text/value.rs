@@ -214,6 +214,8 @@ pub(super) fn prefix(t: DataType, v: &Data, len: u64, at: Span) -> Parsed<(Data,
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
     use super::*;
 
     #[test]
