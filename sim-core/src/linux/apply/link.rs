@@ -57,6 +57,10 @@ fn check_bridge(set: &BridgeSet) -> Result<(), OpError> {
 }
 
 fn add(ns: &mut Netns, new: &NewLink, source: Source, requests: &mut Requests) -> Result<(), OpError> {
+    if new.name.len() > 15 {
+        // `ip` hands it down as another attribute, and that is for names a device has already
+        return Err(OpError::ext(Errno::EINVAL, "Attribute failed policy validation"));
+    }
     let device = |kind| NewDevice { mac: new.mac, mtu: new.mtu, ..NewDevice::new(new.name.clone(), kind) };
     match &new.kind {
         LinkKind::Dummy => {

@@ -248,7 +248,9 @@ pub(super) fn print(new: &NewLink) -> String {
         LinkKind::Vlan { link, .. } | LinkKind::Macvlan { link, .. } | LinkKind::Ipvlan { link, .. } => format!(" link {}", quote(link)),
         _ => String::new(),
     };
-    let mut line = format!("ip link add{below} name {}", quote(&new.name));
+    // a word that is too long for a name is taken, and refused later, only where `name` does not announce it
+    let key = if new.name.len() > 15 { "" } else { "name " };
+    let mut line = format!("ip link add{below} {key}{}", quote(&new.name));
     if let Some(v) = new.mtu {
         let _ = write!(line, " mtu {v}");
     }
