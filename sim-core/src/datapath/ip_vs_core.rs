@@ -4,6 +4,7 @@
 //! ip_vs_schedule, ip_vs_sched_persist, ip_vs_leave, handle_response, handle_response_icmp, is_new_conn_expected;
 //! ip_vs_proto_tcp.c tcp_conn_schedule, ip_vs_proto_udp.c udp_conn_schedule, ip_vs_proto_sctp.c sctp_conn_schedule.
 //! Simplifies: IPv4 only; ICMP errors make no connections (schedule_icmp); nothing is dropped for lack of memory.
+//! Seen in: 51-ipvs-clusterip-same-node.
 //!
 //! ```text
 //!   INPUT   ── reply? 98 ── request? 99 ──┐                     FORWARD ── ICMP about a request? 99 ── reply? 100

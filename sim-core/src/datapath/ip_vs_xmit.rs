@@ -4,6 +4,7 @@
 //! __ip_vs_get_out_rt, crosses_local_route_boundary, decrement_ttl, ensure_mtu_is_adequate; ip_vs_core.c ip_vs_nat_icmp;
 //! ip_vs_nfct.c ip_vs_update_conntrack, ip_vs_conn_drop_conntrack; include/net/ip_vs.h ip_vs_notrack.
 //! Simplifies: IPv4 only; tunnels are IP in IP; the route to a real server is not cached.
+//! Seen in: 51-ipvs-clusterip-same-node.
 
 use super::conntrack::quoted_of;
 use super::hook::{HookState, NfVerdict};

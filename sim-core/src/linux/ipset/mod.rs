@@ -3,6 +3,7 @@
 //! Models: net/netfilter/ipset/ip_set_core.c, ip_set_hash_gen.h, ip_set_bitmap_gen.h, ip_set_list_set.c; ipset 7.17.
 //! Simplifies: no skbinfo; no `wildcard` of interfaces; the size in memory is an estimate; members are listed by value and not in
 //! hash order; forceadd is kept and not acted on.
+//! Seen in: 51-ipvs-clusterip-same-node.
 //!
 //! ```text
 //!   IpSets ── Set ── Key ── Entry        one lookup per length of prefix that occurs, whatever the number of members

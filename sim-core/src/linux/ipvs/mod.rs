@@ -2,6 +2,7 @@
 //!
 //! Models: include/net/ip_vs.h, include/uapi/linux/ip_vs.h.
 //! Simplifies: no connection synchronisation, no application helpers (FTP), no persistence engines; GUE and GRE tunnels are refused.
+//! Seen in: 51-ipvs-clusterip-same-node.
 //!
 //! ```text
 //!   service    virtual services and real servers, as commands set them      ctl     the commands
