@@ -44,7 +44,7 @@ fn family_of(skb: &Skb) -> NfFamily {
 impl<T: Tracer> Walk<'_, T> {
     /// Passes a packet through a hook. In OUTPUT `dst` is its route, looked up again when a function changed what it depends on.
     ///
-    /// After Drop the packet is the caller's to let go of ([`Walk::hook_ended`]). After Stolen a function has taken it, and what is
+    /// After Drop the packet is the caller's to let go of (`Walk::hook_ended`). After Stolen a function has taken it, and what is
     /// left in `skb` is an empty one.
     pub fn nf_hook(&mut self, skb: &mut Box<Skb>, state: &HookState, dst: Option<&mut Dst>) -> NfVerdict {
         let family = family_of(skb);

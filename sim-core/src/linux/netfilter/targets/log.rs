@@ -16,7 +16,7 @@ pub struct Log {
     pub level: u8,
     /// `--log-prefix`.
     pub prefix: Arc<str>,
-    /// Bits of [`FLAGS`].
+    /// Bits of `FLAGS`.
     pub flags: u8,
 }
 
